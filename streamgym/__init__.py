@@ -1,0 +1,1 @@
+"""streamgym: learn stream and batch processing by doing, on a real Kafka and a real Spark."""
