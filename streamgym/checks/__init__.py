@@ -1,0 +1,18 @@
+"""The words that a lab's ``checks.py`` is written in."""
+
+from streamgym.checks.answers import Choice, Function, Plan, Worker
+from streamgym.checks.case import Case
+from streamgym.checks.exercise import Exercise, exercise
+from streamgym.checks.expect import Expectations, expect
+
+__all__ = [
+    "Case",
+    "Choice",
+    "Exercise",
+    "Expectations",
+    "Function",
+    "Plan",
+    "Worker",
+    "exercise",
+    "expect",
+]
