@@ -23,7 +23,7 @@ class World(Protocol):
 
 @dataclass
 class Case:
-    """One trial of an exercise. The same seed gives the same data; leaving it deletes its topics."""
+    """One trial of an exercise; the same seed gives the same data. Leaving it deletes topics."""
 
     seed: int
     world: World

@@ -6,10 +6,14 @@ an answer cannot bring its own ``__eq__``, and NaN never equals anything by acci
 
 import json
 import math
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-type_names = {"$time": datetime.fromisoformat, "$seconds": lambda s: timedelta(seconds=s)}
+REVIVE: dict[str, Callable[[Any], object]] = {
+    "$time": datetime.fromisoformat,
+    "$seconds": lambda seconds: timedelta(seconds=seconds),
+}
 
 
 def encode(value: object, limit: int = 2_000_000) -> str:
@@ -51,7 +55,7 @@ def _plain(value: object) -> object:
     return _from_numpy(value)
 
 
-def _from_numpy(value: object) -> object:
+def _from_numpy(value: Any) -> object:
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         return _plain(value.tolist())
     raise TypeError(f"{type(value).__name__} is not plain data (number, text, time, list, dict)")
@@ -60,6 +64,6 @@ def _from_numpy(value: object) -> object:
 def _tagged(item: dict[str, Any]) -> Any:
     if len(item) == 1:
         tag, value = next(iter(item.items()))
-        if tag in type_names:
-            return type_names[tag](value)
+        if tag in REVIVE:
+            return REVIVE[tag](value)
     return item
