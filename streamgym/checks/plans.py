@@ -25,7 +25,7 @@ class _Received(LogicalPlan):
 
     def __init__(self, message: bytes) -> None:
         super().__init__(None)
-        self.relation = Relation.FromString(message)
+        self.relation: Relation = Relation.FromString(message)
 
     def plan(self, session: Any) -> Relation:
         return self.relation

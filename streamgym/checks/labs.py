@@ -1,0 +1,58 @@
+"""Labs are discovered: a lab is a folder ``NN_topic`` below ``labs/`` that has a ``checks.py``."""
+
+import hashlib
+import importlib.util
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+from streamgym.checks.exercise import Exercise
+from streamgym.errors import StreamgymError
+
+NAME = re.compile(r"\d\d_[a-z0-9_]+")
+
+
+def course_root() -> Path:
+    """Return the folder that holds ``labs/``: ``STREAMGYM_COURSE``, above here, or the clone."""
+    if named := os.environ.get("STREAMGYM_COURSE"):
+        return Path(named)
+    here = Path.cwd()
+    candidates = [here, *here.parents, Path(__file__).parents[2]]
+    for folder in candidates:
+        if (folder / "labs").is_dir():
+            return folder
+    raise StreamgymError(
+        "no labs/ folder found here or above: change into the course's folder, "
+        "or set STREAMGYM_COURSE to it"
+    )
+
+
+def lab_names() -> list[str]:
+    """Return the names of all labs, in order."""
+    found = (course_root() / "labs").glob("*/checks.py")
+    return sorted(path.parent.name for path in found if NAME.fullmatch(path.parent.name))
+
+
+@cache
+def load_exercises(lab: str) -> dict[str, Exercise]:
+    """Return a lab's exercises by name, in the order of its ``checks.py``.
+
+    Raises:
+        StreamgymError: there is no such lab.
+    """
+    path = course_root() / "labs" / lab / "checks.py"
+    if not NAME.fullmatch(lab) or not path.is_file():
+        raise StreamgymError(f"there is no lab {lab!r}: choose one of {', '.join(lab_names())}")
+    spec = importlib.util.spec_from_file_location(f"streamgym_checks_{lab}", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {e.name: e for e in vars(module).values() if isinstance(e, Exercise)}
+
+
+def seed_of(*parts: str) -> int:
+    """Return the seed that these texts stand for: 63 bits of their SHA-256."""
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1

@@ -1,0 +1,124 @@
+"""Answers that live elsewhere and are reached by sending plain-data requests.
+
+In a notebook ``send`` is a plain call; in grading it is a round trip to the sandboxed kernel.
+The other end is :mod:`streamgym.lab.serve`.
+"""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamgym.checks import values
+from streamgym.checks.answers import NotAttempted, Raised, Run
+
+Send = Callable[[str], str]
+"""Takes a request and returns its reply, both as text of :mod:`streamgym.checks.values`."""
+
+RunScript = Callable[[str, Mapping[str, str], float], Run]
+"""Runs a worker's text with an environment, within so many seconds."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The answers behind ``send``; workers are ``scripts`` by name, run by ``run_script``."""
+
+    send: Send
+    scripts: Mapping[str, str]
+    run_script: RunScript
+
+    def function(self, name: str) -> "ServedFunction":
+        """Return the function of this name."""
+        return ServedFunction(name, self.send)
+
+    def plan(self, name: str) -> "ServedPlan":
+        """Return the query of this name."""
+        return ServedPlan(name, self.send)
+
+    def choice(self, name: str) -> "ServedChoice":
+        """Return the value of this name."""
+        return ServedChoice(name, self.send)
+
+    def worker(self, name: str) -> "ServedWorker":
+        """Return the worker of this name."""
+        return ServedWorker(name, self.scripts.get(name, ""), self.run_script)
+
+
+@dataclass(frozen=True)
+class ServedFunction:
+    """A function called by request."""
+
+    name: str
+    send: Send
+
+    def map(self, calls: Sequence[Sequence[object]]) -> list[Any]:
+        """Call it once per item; see :class:`streamgym.checks.answers.Function`."""
+        reply = _ask(self.send, kind="function", name=self.name, calls=calls)
+        return [_value(outcome) for outcome in reply["outcomes"]]
+
+
+@dataclass(frozen=True)
+class ServedPlan:
+    """A query asked for by request."""
+
+    name: str
+    send: Send
+
+    def relation(self, source: bytes) -> bytes | Raised:
+        """Apply it to a source; see :class:`streamgym.checks.answers.Plan`."""
+        message = base64.b64encode(source).decode()
+        reply = _ask(self.send, kind="plan", name=self.name, source=message)
+        outcome = _value(reply["outcome"])
+        return outcome if isinstance(outcome, Raised) else base64.b64decode(outcome)
+
+
+@dataclass(frozen=True)
+class ServedChoice:
+    """A value asked for by request."""
+
+    name: str
+    send: Send
+
+    @property
+    def value(self) -> Any:
+        """The value; see :class:`streamgym.checks.answers.Choice`."""
+        return _value(_ask(self.send, kind="choice", name=self.name)["outcome"])
+
+    @property
+    def student(self) -> str:
+        """The name that seeds this learner's variant."""
+        return str(_ask(self.send, kind="student", name=self.name)["student"])
+
+
+@dataclass(frozen=True)
+class ServedWorker:
+    """A script and the means to run it."""
+
+    name: str
+    script: str
+    run_script: RunScript
+
+    def run(self, env: Mapping[str, str], seconds: float = 60) -> Run:
+        """Run it to its end; see :class:`streamgym.checks.answers.Worker`."""
+        if not self.script.strip():
+            raise NotAttempted(f"there is no cell that starts with %%worker {self.name}")
+        run = self.run_script(self.script, env, seconds)
+        if run.returncode and "NotImplementedError" in run.errors:
+            raise NotAttempted("it still raises NotImplementedError")
+        return run
+
+
+def _ask(send: Send, **request: object) -> dict[str, Any]:
+    reply = values.decode(send(values.encode(request, limit=20_000_000)))
+    if not isinstance(reply, dict):
+        return {"outcomes": [], "outcome": {"raised": "no readable reply"}, "student": ""}
+    if "missing" in reply:
+        raise NotAttempted(str(reply["missing"]))
+    return reply
+
+
+def _value(outcome: Any) -> Any:
+    if isinstance(outcome, dict) and "value" in outcome:
+        return outcome["value"]
+    error = outcome.get("raised", "no result") if isinstance(outcome, dict) else "no result"
+    return Raised(str(error))

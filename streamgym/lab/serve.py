@@ -1,0 +1,81 @@
+"""The answering end: what runs beside the learner's code and turns its answers into data.
+
+Nothing here is trusted by a grader: only data leaves, and whoever tampers with it merely gives
+another answer.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streamgym.checks import values
+
+Namespace = Mapping[str, Any]
+
+
+class Missing(Exception):
+    """There is no answer of this name yet."""
+
+
+def serve(request: str, namespace: Namespace) -> str:
+    """Answer one request (see :mod:`streamgym.checks.served`) from the learner's namespace."""
+    asked = values.decode(request)
+    try:
+        reply = HANDLERS[asked["kind"]](asked, namespace)
+    except Missing as missing:
+        reply = {"missing": str(missing)}
+    return values.encode(reply, limit=20_000_000)
+
+
+def _function(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    function = _named(asked["name"], namespace)
+    return {"outcomes": [_outcome(lambda: function(*call)) for call in asked["calls"]]}
+
+
+def _plan(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    from pyspark.sql import SparkSession
+
+    from streamgym.checks import plans
+
+    function = _named(asked["name"], namespace)
+    source = base64.b64decode(asked["source"])
+    spark = SparkSession.builder.getOrCreate()
+    return {
+        "outcome": _outcome(lambda: base64.b64encode(plans.apply(function, source, spark)).decode())
+    }
+
+
+def _choice(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    value = _named(asked["name"], namespace)
+    if value is ...:
+        raise Missing(f"{asked['name']} is still ...")
+    return {"outcome": _outcome(lambda: value)}
+
+
+def _student(_: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    return {"student": str(getattr(namespace.get("lab"), "student", ""))}
+
+
+HANDLERS: dict[str, Callable[[dict[str, Any], Namespace], dict[str, Any]]] = {
+    "function": _function,
+    "plan": _plan,
+    "choice": _choice,
+    "student": _student,
+}
+
+
+def _named(name: str, namespace: Namespace) -> Any:
+    if name not in namespace:
+        raise Missing(f"there is no {name} yet: run its cell first")
+    return namespace[name]
+
+
+def _outcome(work: Callable[[], object]) -> dict[str, Any]:
+    try:
+        value = work()
+        values.encode(value)
+    except NotImplementedError:
+        raise Missing("it still raises NotImplementedError") from None
+    except Exception as error:
+        return {"raised": f"{type(error).__name__}: {error}"[:500]}
+    return {"value": value}
