@@ -6,6 +6,7 @@ another answer.
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from streamgym.checks import values
@@ -29,11 +30,11 @@ def serve(request: str, namespace: Namespace) -> str:
 
 def _function(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
     function = _named(asked["name"], namespace)
-    return {"outcomes": [_outcome(lambda: function(*call)) for call in asked["calls"]]}
+    return {"outcomes": [_outcome(partial(function, *call)) for call in asked["calls"]]}
 
 
 def _plan(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
-    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.session import SparkSession
 
     from streamgym.checks import plans
 

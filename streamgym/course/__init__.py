@@ -1,0 +1,1 @@
+"""From lab sources to notebooks, and the proof that graders grade."""

@@ -1,0 +1,60 @@
+"""Building the notebooks of a lab from its source; the same source gives the same bytes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from streamgym.checks.labs import course_root, lab_names
+from streamgym.course.source import Cell, Source, read_source
+
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def notebooks(lab: str) -> dict[Path, str]:
+    """Return the text of the learner's and of the solved notebook of a lab, by path."""
+    root = course_root()
+    source = read_source(root / "solutions" / lab / "lab.py")
+    return {
+        root / "labs" / lab / "lab.ipynb": _render(lab, source, lambda cell: cell.starter),
+        root / "solutions" / lab / "lab.ipynb": _render(lab, source, lambda cell: cell.reference),
+    }
+
+
+def build(labs: list[str]) -> Iterator[Path]:
+    """Write the notebooks of these labs (all, when none is named); yield those that changed."""
+    for path, text in _all(labs):
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            yield path
+
+
+def stale(labs: list[str]) -> list[Path]:
+    """Return the notebooks that differ from what their source gives."""
+    return [path for path, text in _all(labs) if not path.exists() or path.read_text() != text]
+
+
+def _all(labs: list[str]) -> Iterator[tuple[Path, str]]:
+    for lab in labs or lab_names():
+        yield from notebooks(lab).items()
+
+
+def _render(lab: str, source: Source, text_of: Callable[[Cell], str]) -> str:
+    cells = [_cell(number, cell, text_of) for number, cell in enumerate(source.cells, start=1)]
+    metadata = {
+        "kernelspec": KERNELSPEC,
+        "language_info": {"name": "python"},
+        "streamgym": {"lab": lab, **source.front},
+    }
+    notebook = new_notebook(cells=cells, metadata=metadata)
+    nbformat.validate(notebook)
+    text: str = nbformat.writes(notebook)
+    return text.rstrip("\n") + "\n"
+
+
+def _cell(number: int, cell: Cell, text_of: Callable[[Cell], str]) -> nbformat.NotebookNode:
+    make = new_code_cell if cell.kind == "code" else new_markdown_cell
+    text = text_of(cell) if cell.kind == "code" else cell.text
+    made: nbformat.NotebookNode = make(text, id=f"cell-{number:02d}")
+    return made

@@ -1,0 +1,1 @@
+"""Where records come from, and independent answers (oracles) about them."""

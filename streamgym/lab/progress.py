@@ -1,0 +1,93 @@
+"""What a learner has done so far, kept on disk."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_data_dir
+
+from streamgym.checks.results import Result, Verdict
+from streamgym.errors import StreamgymError
+
+
+@dataclass
+class Standing:
+    """How far a learner is with one exercise; ``points`` is the best so far."""
+
+    points: float = 0.0
+    verdict: str = Verdict.NOT_ATTEMPTED
+    attempts: int = 0
+    hints: int = 0
+    solution_seen: bool = False
+
+
+class Progress:
+    """The standings of all exercises, by lab and name, in one JSON file.
+
+    The file lies in the user's data folder, or in ``STREAMGYM_STATE``; several notebooks may use
+    it at once.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        base = folder or Path(os.environ.get("STREAMGYM_STATE") or user_data_dir("streamgym"))
+        self.path = base / "progress.json"
+
+    def standing(self, lab: str, exercise: str) -> Standing:
+        """Return the standing of one exercise."""
+        return self._read().get(f"{lab}/{exercise}", Standing())
+
+    def record(self, lab: str, result: Result) -> None:
+        """Count an attempt; the best points stay."""
+        if result.verdict is Verdict.NOT_ATTEMPTED:
+            return
+        with self._changed(lab, result.exercise) as standing:
+            standing.attempts += result.verdict is not Verdict.UNGRADABLE
+            if result.points >= standing.points and standing.verdict != Verdict.PASSED:
+                standing.points, standing.verdict = result.points, str(result.verdict)
+
+    def next_hint(self, lab: str, exercise: str, available: int) -> int:
+        """Take the next rung of the hint ladder; return its number, from 1."""
+        with self._changed(lab, exercise) as standing:
+            standing.hints = min(standing.hints + 1, available)
+        return standing.hints
+
+    def saw_solution(self, lab: str, exercise: str) -> None:
+        """Note that the solution was looked at."""
+        with self._changed(lab, exercise) as standing:
+            standing.solution_seen = True
+
+    def forget(self, lab: str, exercise: str) -> None:
+        """Start one exercise anew."""
+        with self._locked() as standings:
+            standings.pop(f"{lab}/{exercise}", None)
+
+    @contextmanager
+    def _changed(self, lab: str, exercise: str) -> Iterator[Standing]:
+        with self._locked() as standings:
+            yield standings.setdefault(f"{lab}/{exercise}", Standing())
+
+    @contextmanager
+    def _locked(self) -> Iterator[dict[str, Standing]]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")):
+            standings = self._read()
+            yield standings
+            text = json.dumps({key: asdict(value) for key, value in standings.items()}, indent=1)
+            partial = self.path.with_suffix(".partial")
+            partial.write_text(text)
+            partial.replace(self.path)
+
+    def _read(self) -> dict[str, Standing]:
+        if not self.path.exists():
+            return {}
+        try:
+            saved = json.loads(self.path.read_text())
+            return {key: Standing(**value) for key, value in saved.items()}
+        except (ValueError, TypeError, AttributeError):
+            raise StreamgymError(
+                f"{self.path} cannot be read: mend it, or delete it to start your progress anew"
+            ) from None

@@ -1,0 +1,168 @@
+"""``Lab``: what a learner's notebook talks to."""
+
+import os
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from IPython import get_ipython
+from IPython.display import display
+
+from streamgym.checks import Case, Exercise
+from streamgym.checks.labs import course_root, load_exercises
+from streamgym.checks.results import Result, Verdict
+from streamgym.checks.seeds import seed_of
+from streamgym.checks.served import RunScript, Served
+from streamgym.errors import StreamgymError
+from streamgym.lab import cards
+from streamgym.lab.progress import Progress
+from streamgym.lab.scripts import run_script
+from streamgym.lab.serve import serve
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+
+class Lab:
+    """One lab, as its notebook sees it.
+
+    Args:
+        name: the lab's folder, such as ``03_windowing``.
+        student: your name; it seeds the data that your answers are tried on, and your variants.
+        namespace: where the answers are; the notebook's own variables by default.
+    """
+
+    def __init__(
+        self, name: str, student: str = "", namespace: Mapping[str, Any] | None = None
+    ) -> None:
+        self.name = name
+        self.student = student
+        self.exercises = load_exercises(name)
+        self.workers: dict[str, str] = {}
+        self.progress_file = Progress()
+        self._namespace = namespace
+        self._register_magic()
+
+    # Systems
+
+    def kafka(self) -> str:
+        """Return the broker's bootstrap servers, starting a broker when none runs."""
+        from streamgym.stack import shared
+
+        return shared.address("kafka")
+
+    def spark(self) -> "SparkSession":
+        """Return a Spark session, starting a Spark Connect server when none runs."""
+        from pyspark.sql.connect.session import SparkSession
+
+        from streamgym.stack import shared
+
+        return SparkSession.builder.remote(shared.address("spark")).getOrCreate()
+
+    # Exercises
+
+    def check(self, name: str) -> None:
+        """Judge your answer to an exercise, show the verdict, and keep your progress."""
+        exercise = self._exercise(name)
+        if "STREAMGYM_GRADING" in os.environ:
+            print(f"{name}: judged by the grader, on other data")
+            return
+        with cards.checking(exercise) as shown:
+            result = self.judge(exercise)
+            self.progress_file.record(self.name, result)
+            shown.result(result, self)
+
+    def judge(self, exercise: Exercise) -> Result:
+        """Return the result of your present answer."""
+        seed = seed_of("practice", self.name, exercise.name, self.student)
+        with Case(seed, self) as case:
+            return exercise.grade(self.answers, case)
+
+    def hint(self, name: str) -> None:
+        """Show the next hint for an exercise; the last one stays."""
+        exercise = self._exercise(name)
+        number = self.progress_file.next_hint(self.name, name, len(exercise.hints))
+        display(cards.Hint(number, len(exercise.hints), exercise.hints[number - 1]))
+
+    def task(self, name: str) -> dict[str, Any]:
+        """Return your own variant of a question, drawn from your name."""
+        return self._exercise(name).task_for(self.student)
+
+    def solution(self, name: str) -> None:
+        """Show the reference solution, where ``solutions/`` is present; your progress notes it."""
+        from streamgym.course.source import read_source
+
+        self._exercise(name)
+        path = course_root() / "solutions" / self.name / "lab.py"
+        if not path.exists():
+            raise StreamgymError("the solutions are not here: ask your instructor, or lab.hint(...)")
+        self.progress_file.saw_solution(self.name, name)
+        display(cards.Code(read_source(path).answers[name].reference))
+
+    def reset(self, name: str) -> None:
+        """Forget your progress with an exercise, and put its starter into a new cell below."""
+        self._exercise(name)
+        self.progress_file.forget(self.name, name)
+        starter = _starter(self.name, name)
+        shell = get_ipython()
+        if shell and starter:
+            shell.set_next_input(starter)
+        print(f"{name} is as new" + (": its starter is in the cell below" if starter else ""))
+
+    def progress(self) -> None:
+        """Show how far you are with this lab."""
+        standings = {
+            name: self.progress_file.standing(self.name, name) for name in self.exercises
+        }
+        display(cards.ProgressTable(list(self.exercises.values()), standings))
+
+    @cached_property
+    def run_script(self) -> RunScript:
+        """What runs a worker's script."""
+        return run_script
+
+    @property
+    def answers(self) -> Served:
+        """The answers in the notebook."""
+        return Served(lambda request: serve(request, self.namespace), self.workers, run_script)
+
+    @property
+    def namespace(self) -> Mapping[str, Any]:
+        """The variables that the answers are looked up in."""
+        if self._namespace is not None:
+            return self._namespace
+        shell = get_ipython()
+        return shell.user_ns if shell else vars(sys.modules["__main__"])
+
+    def _exercise(self, name: str) -> Exercise:
+        if name not in self.exercises:
+            raise StreamgymError(
+                f"there is no exercise {name!r}: choose one of {', '.join(self.exercises)}"
+            )
+        return self.exercises[name]
+
+    def _register_magic(self) -> None:
+        shell = get_ipython()
+        if shell:
+            shell.register_magic_function(self._worker, "cell", "worker")
+
+    def _worker(self, line: str, cell: str) -> None:
+        """Keep this cell as the script of a worker."""
+        name = line.strip()
+        self.workers[name] = cell
+        print(f'worker {name} is kept as a script; lab.check("{name}") runs it on the broker')
+
+
+def _starter(lab: str, exercise: str) -> str:
+    """Return the starter of an exercise from the learner's notebook as it was handed out."""
+    import nbformat
+
+    from streamgym.course.source import Cell
+
+    path = course_root() / "labs" / lab / "lab.ipynb"
+    if not path.exists():
+        return ""
+    cells = nbformat.read(path, as_version=4).cells
+    texts = (cell.source for cell in cells if cell.cell_type == "code")
+    return next((text for text in texts if Cell("code", text).answer == exercise), "")
