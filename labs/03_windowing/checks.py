@@ -21,21 +21,18 @@ from streamgym.checks import (
 )
 from streamgym.checks.answers import Raised
 from streamgym.data import flights, windows
+from streamgym.data.windows import EPOCH
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 
-def floor(time: datetime, size: timedelta, offset: datetime = EPOCH) -> datetime:
-    return offset + (time - offset) // size * size
+def floor(time: datetime, size: timedelta) -> datetime:
+    return EPOCH + (time - EPOCH) // size * size
 
 
 def some_times(case: Case, number: int) -> list[datetime]:
-    day = flights.draw(case.rng)
-    return list(
-        day["scheduled"].sample(number, random_state=case.rng.randrange(2**32)).dt.to_pydatetime()
-    )
+    return case.rng.sample(flights.times(flights.draw(case.rng)), number)
 
 
 # %% tumbling
@@ -56,7 +53,6 @@ def tumbling(answer: Function, case: Case) -> Expectations:
     sizes = [5 * MINUTE, 15 * MINUTE, HOUR, 90 * MINUTE, 4 * HOUR]
     calls = [(time, case.rng.choice(sizes)) for time in some_times(case, 60)]
     calls += [(floor(time, size), size) for time, size in calls[:20]]
-    first = calls[0][0]
     for (time, size), start in zip(calls, answer.map(calls), strict=False):
         due = floor(time, size)
         on_boundary = time == due
@@ -70,12 +66,22 @@ def tumbling(answer: Function, case: Case) -> Expectations:
             mistakes={
                 2: floor(time - timedelta(microseconds=1), size),
                 3: floor(time + size / 2, size),
-                4: floor(time, size, offset=first),
-                5: time.replace(
-                    minute=time.minute // max(1, size // MINUTE) * (size // MINUTE) % 60
-                ),
+                4: unaligned(start, time, size),
+                5: from_the_hour(time, size),
             },
         )
+
+
+def from_the_hour(time: datetime, size: timedelta) -> datetime:
+    minutes = size // MINUTE
+    return time.replace(minute=time.minute // minutes * minutes)
+
+
+def unaligned(start: Any, time: datetime, size: timedelta) -> Any:
+    """Give back a start that holds the event although no window begins there."""
+    if not isinstance(start, datetime) or not start.tzinfo or start == from_the_hour(time, size):
+        return None
+    return start if start < time < start + size else None
 
 
 # %% sliding
@@ -167,9 +173,10 @@ def split_by_length(times: list[datetime], gap: timedelta) -> list[list[Any]]:
 )
 def sessions(answer: Function, case: Case) -> Expectations:
     calls = []
+    starts = some_times(case, 12)
     for _ in range(12):
         gap = case.rng.choice([3, 5, 10]) * MINUTE
-        time = some_times(case, 1)[0]
+        time = case.rng.choice(starts)
         times = []
         for _ in range(25):
             time += case.rng.choice([0.3, 0.5, 0.9, 1.0, 1.7]) * gap
@@ -225,7 +232,7 @@ def late_flights(answer: Function, case: Case) -> Expectations:
     for _ in range(6):
         day = flights.draw(case.rng).head(150)
         names = [f"{flight}/{number}" for number, flight in enumerate(day["flight"])]
-        rows = [[n, t] for n, t in zip(names, day["scheduled"].dt.to_pydatetime(), strict=True)]
+        rows = [[n, t] for n, t in zip(names, flights.times(day), strict=True)]
         exact = case.rng.choice(windows.lag(day)[lambda lag: lag > 5 * MINUTE].tolist())
         lateness = case.rng.choice([20 * MINUTE, 30 * MINUTE, exact.to_pytimedelta()])
         calls.append((rows, lateness))
@@ -263,7 +270,9 @@ def late_flights(answer: Function, case: Case) -> Expectations:
 )
 def watermark(answer: Function, case: Case) -> Expectations:
     calls = [
-        partition_state(case, idle) for idle in (0, 0, 1, 1, 2, 2, 4, 1, 0, 2) for _ in range(3)
+        partition_state(case, now, idle)
+        for idle in (0, 0, 1, 1, 2, 2, 4, 1, 0, 2)
+        for now in some_times(case, 3)
     ]
     for (partitions, now, lateness, idle_after), found in zip(
         calls, answer.map(calls), strict=False
@@ -291,9 +300,8 @@ def watermark(answer: Function, case: Case) -> Expectations:
         )
 
 
-def partition_state(case: Case, idle: int) -> tuple[Any, ...]:
+def partition_state(case: Case, now: datetime, idle: int) -> tuple[Any, ...]:
     """Four partitions, so many of them idle; an idle one is always the furthest behind."""
-    now = some_times(case, 1)[0]
     idle_after = case.rng.choice([30, 60, 120]) * timedelta(seconds=1)
     lateness = case.rng.choice([5, 10, 30]) * MINUTE
     partitions = []
@@ -524,7 +532,6 @@ def patience_task(rng: random.Random) -> dict[str, Any]:
         "A flight's delay is not its lateness. Compare with the newest scheduled time seen so far.",
         "Longer than needed: every minute of lateness is a minute that each result comes later.",
         "At most this share may be lost: count from the other end.",
-        "That is the answer to somebody else's question: your airport, day and share come from your name.",
     ],
 )
 def patience(answer: Choice, case: Case) -> Expectations:
@@ -532,32 +539,20 @@ def patience(answer: Choice, case: Case) -> Expectations:
     behind = windows.lag(task["flights"])
     due = smallest_patience(behind, task["share"])
     value = answer.value
-    public = patience.task_for("")
+    lost = f", loses {(behind > value * MINUTE).mean():.1%}" if is_fives(value) else ""
     yield expect(
         "a whole number of minutes, a multiple of 5", is_fives(value), equals=True, given=value
     )
-    if not is_fives(value):
-        return
-    mistakes = {
-        2: smallest_patience(task["flights"]["delay"] * MINUTE, task["share"]),
-        4: smallest_patience(behind, 1 - task["share"]),
-        5: smallest_patience(windows.lag(public["flights"]), public["share"]),
-    }
-    lost = float((behind > value * MINUTE).mean())
     yield expect(
-        f"at most {task['share']:.0%} of the flights are late",
-        lost <= task["share"],
-        equals=True,
-        given=f"{value} minutes lose {lost:.1%}",
-        hint=next((n for n, mistake in mistakes.items() if mistake == value), 1),
-    )
-    yield expect(
-        "no longer than needed",
+        "the smallest that loses no more than the share",
         value,
-        equals=min(value, due),
-        given="minutes",
-        mistakes={n: mistake for n, mistake in mistakes.items() if mistake == value},
-        hint=3,
+        equals=due,
+        given=f"minutes{lost}; allowed are {task['share']:.0%}",
+        mistakes={
+            2: smallest_patience(task["flights"]["delay"] * MINUTE, task["share"]),
+            3: value if is_fives(value) and value > due else None,
+            4: smallest_patience(behind, 1 - task["share"]),
+        },
     )
 
 

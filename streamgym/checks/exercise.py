@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from streamgym.checks.answers import Answers, NotAttempted, Ungradable
 from streamgym.checks.case import Case
 from streamgym.checks.expect import Expectations, summarise
 from streamgym.checks.results import Expectation, Result, Verdict, share
+from streamgym.checks.seeds import seed_of
 
 KINDS = ("function", "worker", "plan", "choice")
 
@@ -23,6 +25,17 @@ class Exercise:
     hints: tuple[str, ...]
     kind: str
     check: Callable[[Any, Case], Expectations]
+    task: Callable[[Random], dict[str, Any]] | None = None
+
+    def task_for(self, student: str) -> dict[str, Any]:
+        """Return the variant of the question that this student gets; the same at every call.
+
+        Raises:
+            ValueError: the question has no variants.
+        """
+        if self.task is None:
+            raise ValueError(f"{self.name} is the same for everybody")
+        return self.task(Random(seed_of(self.name, student)))
 
     def grade(self, answers: Answers, case: Case) -> Result:
         """Judge this exercise's answer among ``answers`` on one case.
@@ -65,9 +78,15 @@ class Exercise:
 
 
 def exercise(
-    *, title: str, points: float, hints: list[str]
+    *,
+    title: str,
+    points: float,
+    hints: list[str],
+    task: Callable[[Random], dict[str, Any]] | None = None,
 ) -> Callable[[Callable[[Any, Case], Expectations]], Exercise]:
     """Make an exercise of a check; the kind of answer is the annotation of its first argument.
+
+    ``task`` draws what differs between students, for a question of which each has a variant.
 
     Raises:
         TypeError: that annotation is none of Function, Worker, Plan, Choice.
@@ -75,7 +94,7 @@ def exercise(
 
     def make(check: Callable[[Any, Case], Expectations]) -> Exercise:
         name = check.__name__
-        return Exercise(name, title, points, tuple(hints), _kind(check), check)
+        return Exercise(name, title, points, tuple(hints), _kind(check), check, task)
 
     return make
 

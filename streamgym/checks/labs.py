@@ -1,6 +1,5 @@
 """Labs are discovered: a lab is a folder ``NN_topic`` below ``labs/`` that has a ``checks.py``."""
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -50,9 +49,3 @@ def load_exercises(lab: str) -> dict[str, Exercise]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return {e.name: e for e in vars(module).values() if isinstance(e, Exercise)}
-
-
-def seed_of(*parts: str) -> int:
-    """Return the seed that these texts stand for: 63 bits of their SHA-256."""
-    digest = hashlib.sha256("\n".join(parts).encode()).digest()
-    return int.from_bytes(digest[:8]) >> 1

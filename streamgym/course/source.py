@@ -17,7 +17,8 @@ import yaml
 from streamgym.errors import StreamgymError
 
 BEGIN, END, STARTER = "# BEGIN SOLUTION", "# END SOLUTION", "# STARTER"
-ANSWER = re.compile(r"^(?:%%worker (\w+)|def (\w+)\(|(\w+) *(?::[^=\n]+)?= )", re.MULTILINE)
+WORKER = re.compile(r"%%worker +(\w+)")
+DEFINITION = re.compile(r"^(?:def +(\w+) *\(|(\w+) *(?::[^=\n]+)?=(?!=))", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,9 @@ class Cell:
         return self.kind == "code" and BEGIN in self.text
 
     @property
-    def answer(self) -> str:
-        """The name of what the cell defines: a worker, a function or a variable; may be empty."""
-        match = ANSWER.search(self.reference)
-        return next(filter(None, match.groups()), "") if match else ""
+    def defines(self) -> set[str]:
+        """The worker, or the functions and variables, that the cell defines."""
+        return defined_in(self.reference)
 
     @property
     def reference(self) -> str:
@@ -80,10 +80,23 @@ class Source:
     front: dict[str, Any]
     cells: list[Cell] = field(default_factory=list)
 
-    @property
-    def answers(self) -> dict[str, Cell]:
-        """The cells that hold a solution, by what they define."""
-        return {cell.answer: cell for cell in self.cells if cell.solution}
+    def answer(self, exercise: str) -> Cell:
+        """Return the cell that holds the solution of an exercise.
+
+        Raises:
+            StreamgymError: no cell with a solution region defines it.
+        """
+        for cell in self.cells:
+            if cell.solution and exercise in cell.defines:
+                return cell
+        raise StreamgymError(f"lab.py has no solution region that defines {exercise!r}: add one")
+
+
+def defined_in(text: str) -> set[str]:
+    """Return the names that a cell's text defines: its worker, or its functions and variables."""
+    if worker := WORKER.match(text):
+        return {worker[1]}
+    return {name for pair in DEFINITION.findall(text) for name in pair if name}
 
 
 def read_source(path: Path) -> Source:

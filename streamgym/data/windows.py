@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where windows are counted from (Flink, Kafka Streams and Spark documentation)."""
 
 
 def is_late(events: pd.DataFrame, lateness: timedelta, by: Sequence[str] = ()) -> pd.Series:

@@ -3,17 +3,16 @@
 import os
 import sys
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
-from IPython.display import display
+from IPython.display import Code, display
 
 from streamgym.checks import Case, Exercise
 from streamgym.checks.labs import course_root, load_exercises
-from streamgym.checks.results import Result, Verdict
+from streamgym.checks.results import Result
 from streamgym.checks.seeds import seed_of
-from streamgym.checks.served import RunScript, Served
+from streamgym.checks.served import Served
 from streamgym.errors import StreamgymError
 from streamgym.lab import cards
 from streamgym.lab.progress import Progress
@@ -96,9 +95,11 @@ class Lab:
         self._exercise(name)
         path = course_root() / "solutions" / self.name / "lab.py"
         if not path.exists():
-            raise StreamgymError("the solutions are not here: ask your instructor, or lab.hint(...)")
+            raise StreamgymError(
+                "the solutions are not here: ask your instructor, or lab.hint(...)"
+            )
         self.progress_file.saw_solution(self.name, name)
-        display(cards.Code(read_source(path).answers[name].reference))
+        display(Code(read_source(path).answer(name).reference, language="python"))
 
     def reset(self, name: str) -> None:
         """Forget your progress with an exercise, and put its starter into a new cell below."""
@@ -112,15 +113,14 @@ class Lab:
 
     def progress(self) -> None:
         """Show how far you are with this lab."""
-        standings = {
-            name: self.progress_file.standing(self.name, name) for name in self.exercises
-        }
-        display(cards.ProgressTable(list(self.exercises.values()), standings))
-
-    @cached_property
-    def run_script(self) -> RunScript:
-        """What runs a worker's script."""
-        return run_script
+        display(
+            cards.ProgressTable(
+                [
+                    (exercise, self.progress_file.standing(self.name, name))
+                    for name, exercise in self.exercises.items()
+                ]
+            )
+        )
 
     @property
     def answers(self) -> Served:
@@ -158,11 +158,11 @@ def _starter(lab: str, exercise: str) -> str:
     """Return the starter of an exercise from the learner's notebook as it was handed out."""
     import nbformat
 
-    from streamgym.course.source import Cell
+    from streamgym.course.source import defined_in
 
     path = course_root() / "labs" / lab / "lab.ipynb"
     if not path.exists():
         return ""
     cells = nbformat.read(path, as_version=4).cells
     texts = (cell.source for cell in cells if cell.cell_type == "code")
-    return next((text for text in texts if Cell("code", text).answer == exercise), "")
+    return next((text for text in texts if exercise in defined_in(text)), "")

@@ -1,0 +1,99 @@
+"""Pictures of windows and of time, drawn from a frame of flights."""
+
+from datetime import timedelta
+
+import ipywidgets
+import matplotlib.dates as mdates
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from streamgym.data import windows
+
+ON_TIME, LATE, WINDOW = "#3b7dd8", "#d1433f", "#9ec5f4"
+
+
+def event_time(events: pd.DataFrame) -> None:
+    """Draw each event's own time against the time at which it became known."""
+    _figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    late = events["delay"] > 30
+    for part, colour, label in ((~late, ON_TIME, "as planned"), (late, LATE, "over 30 min late")):
+        axes.plot(events["actual"][part], events["scheduled"][part], ".", color=colour, label=label)
+    ends = [events["scheduled"].min(), events["scheduled"].max()]
+    axes.plot(ends, ends, color="grey", linewidth=1, label="known at once")
+    axes.set(xlabel="became known (UTC)", ylabel="event time: scheduled (UTC)")
+    _clock(axes)
+    axes.yaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
+    axes.legend()
+    plt.show()
+
+
+def replays(counts: dict[str, list[int]], second: str = "second") -> None:
+    """Draw counts per window side by side, one colour a replay."""
+    frame = pd.DataFrame({name: pd.Series(values) for name, values in counts.items()}).fillna(0)
+    axes = frame.plot.bar(figsize=(8, 3), width=0.8, rot=0, color=[ON_TIME, LATE])
+    axes.set(xlabel=f"processing-time window ({second} of the machine's clock)", ylabel="flights")
+    plt.show()
+
+
+def timeline(events: pd.DataFrame, size: timedelta, slide: timedelta, lateness: timedelta) -> None:
+    """Draw windows over a timeline; events that come behind the watermark are marked.
+
+    Each bar is a window, as high up as it is the n-th to begin; each point is an event at its own
+    time, drawn higher the later it became known.
+    """
+    late = windows.is_late(events, lateness)
+    _figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(9, 5), sharex=True, height_ratios=[1, 2], layout="constrained"
+    )
+    _draw_windows(top, events["scheduled"], size, slide)
+    known = range(len(events))
+    order = pd.Series(known, index=events.index)
+    for part, colour, name in ((~late, ON_TIME, "on time"), (late, LATE, "late")):
+        label = f"{name}: {int(part.sum())}"
+        bottom.plot(events["scheduled"][part], order[part], ".", color=colour, label=label)
+    watermark = events["scheduled"].cummax() - lateness
+    bottom.plot(watermark, order, color="black", linewidth=1, label="watermark")
+    bottom.set(ylabel="order of arrival", xlabel="event time (UTC)")
+    bottom.legend(loc="lower right")
+    _clock(bottom)
+    plt.show()
+
+
+def explore(events: pd.DataFrame) -> ipywidgets.Widget:
+    """Return the timeline with sliders for size, slide and lateness, in minutes."""
+
+    def minutes(name: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:
+        return ipywidgets.IntSlider(
+            value, low, high, 5, description=name, continuous_update=False, readout_format="d"
+        )
+
+    def draw(size: int, slide: int, lateness: int) -> None:
+        timeline(events, *(timedelta(minutes=m) for m in (size, slide, lateness)))
+
+    sliders = {
+        "size": minutes("size", 60, 10, 180),
+        "slide": minutes("slide", 60, 10, 180),
+        "lateness": minutes("lateness", 30, 0, 240),
+    }
+    picture = ipywidgets.interactive_output(draw, sliders)
+    return ipywidgets.VBox([ipywidgets.HBox(list(sliders.values())), picture])
+
+
+def _draw_windows(axes: Axes, times: pd.Series, size: timedelta, slide: timedelta) -> None:
+    start = times.min().floor(slide) - size + slide
+    rows = max(1, -(-size // slide))
+    number = 0
+    while start <= times.max():
+        held = int(((times >= start) & (times < start + size)).sum())
+        place = (mdates.date2num(start), number % rows)
+        width = mdates.date2num(start + size) - place[0]
+        axes.add_patch(Rectangle(place, width, 0.85, facecolor=WINDOW, edgecolor="white"))
+        axes.text(place[0] + width / 2, place[1] + 0.42, str(held), ha="center", va="center")
+        start, number = start + slide, number + 1
+    axes.set(ylim=(0, rows), yticks=[], ylabel="flights in\neach window")
+
+
+def _clock(axes: Axes) -> None:
+    axes.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
