@@ -1,0 +1,163 @@
+"""One IPython kernel in a box, and a client that reads from it with bounds on size and time."""
+
+import signal
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+from traitlets import Instance
+
+from streamgym.grading import provisioner
+from streamgym.grading.box import Box
+from streamgym.grading.policy import MEMORY
+
+START_SECONDS = 60.0
+INTERRUPT_SECONDS = 5.0
+"""How long an interrupted cell may take to end."""
+
+MAX_MESSAGE = 64_000_000
+"""Bytes of the largest message that is accepted; a kernel that sends more is cut off."""
+
+QUEUED = 8
+"""Messages that wait unread on this side."""
+
+POLL_MS = 200
+"""How often to look whether a silent kernel still lives."""
+
+KILLED = (-1, 255)
+"""The exit codes that the sandbox reports for a process that a signal ended."""
+
+Message = dict[str, Any]
+
+
+class TimedOut(Exception):
+    """The code was interrupted after its time; the kernel lives on."""
+
+
+class KernelLost(Exception):
+    """The kernel is gone; the message says how."""
+
+
+class Kernel:
+    """A kernel that has been started in a box of its own, which goes with it.
+
+    Raises:
+        KernelLost: it did not start.
+    """
+
+    def __init__(self, box: Box, variables: Mapping[str, str]) -> None:
+        self._box = box
+        self._context = zmq.Context()
+        self._context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self._context.setsockopt(zmq.RCVHWM, QUEUED)
+        manager = _manager(box, variables)
+        manager.start_kernel()
+        self._client: BlockingKernelClient = manager.client(context=self._context)
+        self._client.start_channels(stdin=False, hb=False)
+        self._channels = [self._client.iopub_channel, self._client.shell_channel]
+        self._poller = zmq.Poller()
+        for channel in self._channels:
+            self._poller.register(channel.socket, zmq.POLLIN)
+        try:
+            self._client.wait_for_ready(timeout=START_SECONDS)
+        except RuntimeError as error:
+            self.stop()
+            raise KernelLost(f"the kernel did not start: {error}") from None
+
+    def execute(self, code: str, seconds: float, *, silent: bool = False) -> Iterator[Message]:
+        """Run code, and yield what the kernel says about it until it has ended.
+
+        Raises:
+            TimedOut: it did not end within ``seconds``, but could be interrupted.
+            KernelLost: it did not end and could not be interrupted, or the kernel died.
+        """
+        request = self._client.execute(code, silent=silent, allow_stdin=False, stop_on_error=False)
+        if (yield from self._until_idle(request, seconds)):
+            return
+        self._box.interrupt(signal.SIGINT)
+        if (yield from self._until_idle(request, INTERRUPT_SECONDS)):
+            raise TimedOut(f"did not end within {seconds:.0f} s")
+        self.stop()
+        raise KernelLost(f"did not end within {seconds:.0f} s, nor when interrupted")
+
+    def stop(self) -> None:
+        """End the kernel and all that it started."""
+        self._client.stop_channels()
+        self._context.destroy(linger=0)
+        self._box.stop()
+
+    def _until_idle(self, request: str, seconds: float) -> Generator[Message, None, bool]:
+        """Yield the messages about a request; return whether it ended in time."""
+        deadline = time.monotonic() + seconds
+        replied = False
+        while time.monotonic() < deadline:
+            message = self._next_message()
+            if message is None:
+                if replied:
+                    return True
+                self._check_alive()
+            elif message["parent_header"].get("msg_id") == request:
+                if message["content"].get("execution_state") == "idle":
+                    return True
+                replied = replied or message["msg_type"] == "execute_reply"
+                yield message
+        return False
+
+    def _next_message(self) -> Message | None:
+        """Return the next message, or None when none came for a while or it is malformed."""
+        ready = dict(self._poller.poll(POLL_MS))
+        channel = next((c for c in self._channels if c.socket in ready), None)
+        try:
+            message: Message | None = channel.get_msg(timeout=0) if channel else None
+            return message if message and _well_formed(message) else None
+        except Exception:  # the submission's code can send anything, signed or not
+            return None
+
+    def _check_alive(self) -> None:
+        code = self._box.wait(0)
+        if code is not None:
+            self.stop()
+            raise KernelLost(_how_it_ended(code))
+
+
+class _OneSpec(KernelSpecManager):
+    """Knows one kernel: this environment's Python, whatever a notebook asks for."""
+
+    spec = Instance(KernelSpec)
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return self.spec
+
+
+def _manager(box: Box, variables: Mapping[str, str]) -> KernelManager:
+    """Return a manager whose kernel listens on unix sockets in the box's home."""
+    config = {"box": box, "variables": dict(variables)}
+    spec = KernelSpec(
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        display_name="Python 3",
+        language="python",
+        metadata={"kernel_provisioner": {"provisioner_name": provisioner.NAME, "config": config}},
+    )
+    return KernelManager(
+        kernel_name="streamgym",
+        kernel_spec_manager=_OneSpec(spec=spec),
+        client_factory=BlockingKernelClient,
+        transport="ipc",
+        ip=str(box.home / "kernel"),
+        connection_file=str(box.home / "kernel.json"),
+    )
+
+
+def _well_formed(message: Message) -> bool:
+    return isinstance(message["content"], dict) and isinstance(message["parent_header"], dict)
+
+
+def _how_it_ended(code: int) -> str:
+    if code in KILLED:
+        return f"killed the kernel: out of memory (the limit is {MEMORY}), or by a signal"
+    return f"ended the kernel (exit code {code})"

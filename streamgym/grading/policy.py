@@ -1,0 +1,106 @@
+"""What a submission's code may do: every permission stands here, with its reason.
+
+The keys are those of :class:`sandlock.Sandbox` (Landlock and seccomp, enforced by the kernel).
+Nothing is allowed that is not listed: no ``/proc``, so no other process's arguments or
+environment; no ``/etc/passwd``; no ``solutions/``, no other submission, no folder of the grader;
+no listening on TCP ports, and no signal to a process outside of the sandbox.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_dir
+
+from streamgym.checks.labs import course_root
+
+PACKAGE = Path(__file__).parents[1]
+
+MEMORY = "3G"
+"""Memory of a sandbox: what all its processes have mapped, so more than they really touch."""
+
+PROCESSES = 64
+"""Processes of a sandbox at one time; threads do not count."""
+
+OPEN_FILES = 1024
+"""Files and sockets that one process may hold open."""
+
+SYSTEM = (
+    "/usr",  # programs (%%bash), shared libraries, time zones
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",  # where shared libraries are
+    "/etc/localtime",
+    "/etc/fonts",  # matplotlib asks fontconfig
+    "/dev/urandom",
+    "/dev/zero",
+)
+
+
+def policy(
+    workspace: Path, net_allow: Iterable[str] = (), readable: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """Return the sandbox of one process.
+
+    Args:
+        workspace: the one folder that it may write to.
+        net_allow: addresses ``host:port`` that it may connect to.
+        readable: further folders that it may read.
+    """
+    return {
+        "fs_readable": [*_existing(SYSTEM), *map(str, (*_python(), *_course(), *readable))],
+        "fs_writable": [str(workspace), "/dev/null"],
+        "net_allow": [f"tcp://{address}" for address in net_allow],
+        "max_memory": MEMORY,
+        "max_processes": PROCESSES,
+        "max_open_files": OPEN_FILES,
+        "no_coredump": True,  # a dump would leave the workspace
+    }
+
+
+def environment(workspace: Path) -> dict[str, str]:
+    """Return the variables that make programs write to ``workspace`` and find the course."""
+    folder = str(workspace)
+    return {
+        "HOME": folder,
+        "TMPDIR": folder,
+        "IPYTHONDIR": folder,
+        "MPLCONFIGDIR": folder,
+        "JUPYTER_RUNTIME_DIR": folder,
+        "LANG": "C.UTF-8",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin"]),
+        "STREAMGYM_CACHE": str(_cache()),
+        "STREAMGYM_COURSE": str(course_root()),
+        "STREAMGYM_GRADING": "1",
+    }
+
+
+def link_package(folder: Path) -> Path:
+    """Make ``folder`` hold streamgym alone, for PYTHONPATH, and return it.
+
+    An editable install puts the whole clone on the path, whose listing a sandbox may not read.
+    """
+    folder.mkdir()
+    (folder / "streamgym").symlink_to(PACKAGE, target_is_directory=True)
+    return folder
+
+
+def _python() -> list[Path]:
+    """Python, its libraries (Java among them) and this package, which holds nothing secret."""
+    return [Path(sys.prefix), Path(sys.base_prefix), PACKAGE]
+
+
+def _course() -> list[Path]:
+    """The public part of the course, and data derived from public data."""
+    folders = [course_root() / "labs", course_root() / "datasets", _cache()]
+    return [folder for folder in folders if folder.exists()]
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("STREAMGYM_CACHE") or user_cache_dir("streamgym"))
+
+
+def _existing(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if Path(path).exists()]
