@@ -1,0 +1,196 @@
+"""Apache Kafka as one process: broker and controller in KRaft mode."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from streamgym.errors import StreamgymError
+from streamgym.stack import jars, paths
+from streamgym.stack.java import java
+from streamgym.stack.kept import Kept
+from streamgym.stack.ports import LOOPBACK, free_port
+from streamgym.stack.server import NotReady, Server
+
+VERSION = "4.3.1"
+COORDINATES = [
+    f"org.apache.kafka:kafka_2.13:{VERSION}+org.apache.kafka:kafka-tools:{VERSION}",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
+]
+"""What the lock is resolved from, each by itself: together they would change versions."""
+
+CLUSTER_ID = "c3RyZWFtZ3ltLWxhYi0wMQ"
+"""22 characters of base64, as Kafka wants it: streamgym-lab-01."""
+
+LOGGING = Path(__file__).with_name("kafka-log4j2.properties")
+JVM_OPTIONS = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+
+SETTINGS: dict[str, object] = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # One broker: everything internal has one replica, and few partitions, to start fast.
+    "offsets.topic.replication.factor": 1,
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    # A lab waits for nobody: groups form at once, and a short session may be asked for.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    # After a crash the controller takes the old broker for alive until its session ends.
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 500,
+    # Records keep their event times, however old.
+    "log.retention.ms": -1,
+    "log.message.timestamp.after.max.ms": 2**63 - 1,
+    "auto.create.topics.enable": "false",
+    "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+}
+
+
+class Kafka(Server):
+    """A broker of its own: ``with Kafka() as kafka: kafka.bootstrap_servers``.
+
+    With a ``home`` of its own it keeps its records there, and goes on with them next time.
+    """
+
+    name = "kafka"
+    version: ClassVar[str] = VERSION
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Host and port, as clients call it."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The bootstrap servers."""
+        return self.bootstrap_servers
+
+    def _launch(self, cleanup: list[Path]) -> Kept:
+        self.port, controller = free_port(self.port), free_port()
+        config = self._configure(self.home, controller)
+        command = [*_java(*_aot_cache()), "kafka.Kafka", str(config)]
+        return Kept.start(
+            command, env=dict(os.environ), log=self.log, cleanup=cleanup, cwd=self.home
+        )
+
+    def _configure(self, home: Path, controller: int) -> Path:
+        if not (home / "log").exists():
+            shutil.copytree(formatted(), home / "log")
+        return _write_settings(home, self.port, controller)
+
+    def _ask(self) -> None:
+        try:
+            socket.create_connection((LOOPBACK, self.port), timeout=1).close()
+            client = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=2000
+            )
+        except (OSError, KafkaError) as error:
+            raise NotReady from error
+        client.close()
+
+
+def prepare() -> None:
+    """Download and prepare all that a fast start needs; at once when that was done before."""
+    formatted()
+    if not aot_cache().exists():
+        _train()
+
+
+def aot_cache() -> Path:
+    """Return where the JVM's ahead-of-time cache for this Kafka and this Java lies."""
+    mark = uuid.uuid5(uuid.NAMESPACE_URL, f"{java()} {JVM_OPTIONS} {jars.fingerprint()}").hex[:12]
+    return paths.cache() / f"kafka-{VERSION}-{mark}.aot"
+
+
+def formatted() -> Path:
+    """Return a formatted, empty log folder to copy; made once by Kafka's own StorageTool."""
+    target = paths.cache() / f"kafka-{VERSION}-formatted"
+    if target.exists():
+        return target
+    with tempfile.TemporaryDirectory(dir=paths.cache()) as folder:
+        home = Path(folder)
+        config = _write_settings(home, 1, 2)
+        format_it = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(config)]
+        command = [*_java(), *format_it]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+            raise StreamgymError(f"Kafka's storage could not be formatted: {said[0]}")
+        _keep(home / "log", target)
+    return target
+
+
+def _train() -> None:
+    """Run a broker once, in order that the JVM keeps what it loaded in a cache (JEP 514)."""
+    target = aot_cache()
+    partial = target.with_suffix(f".{os.getpid()}")
+    with Training(partial):
+        pass
+    if partial.exists():
+        _keep(partial, target)
+
+
+class Training(Kafka):
+    """A broker whose JVM writes an ahead-of-time cache when it ends."""
+
+    def __init__(self, output: Path) -> None:
+        super().__init__()
+        self.output = output
+
+    def _launch(self, cleanup: list[Path]) -> Kept:
+        self.port, controller = free_port(), free_port()
+        config = self._configure(self.home, controller)
+        option = f"-XX:AOTCacheOutput={self.output}"
+        return Kept.start(
+            [*_java(option), "kafka.Kafka", str(config)],
+            env=dict(os.environ),
+            log=self.log,
+            cleanup=cleanup,
+            grace=120,
+        )
+
+
+def _java(*options: str) -> list[str]:
+    path = os.pathsep.join(str(jar) for jar in jars.jars("kafka"))
+    logging = [f"-Dlog4j2.configurationFile={LOGGING}", "-Dlog4j2.disableJmx=true"]
+    return [str(java()), *JVM_OPTIONS, *options, *logging, "-cp", path]
+
+
+def _aot_cache() -> list[str]:
+    return [f"-XX:AOTCache={aot_cache()}"] if aot_cache().exists() else []
+
+
+def _write_settings(home: Path, port: int, controller: int) -> Path:
+    settings = SETTINGS | {
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
+        "log.dirs": home / "log",
+    }
+    path = home / "server.properties"
+    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    return path
+
+
+def _keep(made: Path, target: Path) -> None:
+    """Put what was made in its place, unless somebody else was faster."""
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.exists():
+            raise

@@ -1,0 +1,142 @@
+"""The keeper: a small process that guards one child, so that nothing outlives its owner.
+
+Run as ``python -m streamgym.stack.keeper``; the first line of its standard input is the spec, as
+JSON. Its owner holds that input open: when it closes, even because the owner was killed, the
+keeper ends the child and all that the child started, and removes the folders that the spec names.
+The line ``detach`` lets the child live on. A keeper that is itself killed takes its child along
+(Linux: PR_SET_PDEATHSIG).
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LAST_WORDS = 16_384
+"""How many bytes of the log are kept; a pipe holds more, so that nobody waits."""
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+class Wake:
+    """A pipe that ends a wait, and why: the child's exit code, or None for a request to stop."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self.reading, self._writing = os.pipe()
+
+    def up(self, code: int | None = None) -> None:
+        """End the wait."""
+        self.code = code
+        os.write(self._writing, b".")
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Start the child, guard it to its end, clean up, and return its exit code."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    report = os.dup(1)
+    _send_output_to(spec["log"])
+    wake = Wake()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: wake.up())
+    pid, wait = _started(spec)
+    ended = threading.Event()
+    threading.Thread(target=_report_end, args=(wait, wake, ended), daemon=True).start()
+    os.write(report, json.dumps({"pid": pid}).encode() + b"\n")
+    try:
+        _guard(wake)
+    finally:
+        _end(pid, ended, spec["grace"])
+        _tell_last_words(report, spec["log"])
+        for folder in spec["cleanup"]:
+            shutil.rmtree(folder, ignore_errors=True)
+    return wake.code or 0
+
+
+def _started(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
+    """Start the child; return its process id and a function that waits for its exit code."""
+    if spec["sandbox"] is None:
+        child = subprocess.Popen(
+            spec["command"],
+            env=spec["env"],
+            cwd=spec["cwd"],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
+        return child.pid, child.wait
+    return _started_in_sandbox(spec)
+
+
+def _started_in_sandbox(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
+    """Start the child in a sandbox, of which this process is the supervisor."""
+    from sandlock import Sandbox, StdioMode
+
+    sandbox = Sandbox(**spec["sandbox"], clean_env=True, env=spec["env"], cwd=spec["cwd"])
+    process = sandbox.popen(spec["command"], stdin=StdioMode.NULL)
+    return int(process.pid or 0), lambda: int(process.wait().exit_code)
+
+
+def _report_end(wait: Callable[[], int], wake: Wake, ended: threading.Event) -> None:
+    code = wait()
+    ended.set()
+    wake.up(code)
+
+
+def _guard(wake: Wake) -> None:
+    """Wait until the child ends, a signal comes, or the owner goes without having detached."""
+    watched = [0, wake.reading]
+    while True:
+        ready, _, _ = select.select(watched, [], [])
+        if wake.reading in ready:
+            return
+        if os.read(0, 100) != b"detach\n":
+            return
+        watched.remove(0)
+
+
+def _end(pid: int, ended: threading.Event, grace: float) -> None:
+    """End the child, first politely, then it and all it started by force."""
+    if not ended.is_set():
+        _signal(pid, signal.SIGTERM)
+        ended.wait(grace)
+    import psutil
+
+    while left := psutil.Process().children(recursive=True):
+        for process in left:
+            _signal(process.pid, signal.SIGKILL)
+        psutil.wait_procs(left, timeout=1)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _tell_last_words(report: int, log: str | None) -> None:
+    """Send the end of the log to the owner, before the log may be removed."""
+    with contextlib.suppress(OSError):
+        os.write(report, Path(log or os.devnull).read_bytes()[-LAST_WORDS:])
+
+
+def _send_output_to(log: str | None) -> None:
+    with Path(log or os.devnull).open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.stdin.buffer.readline())))

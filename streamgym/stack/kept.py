@@ -1,0 +1,138 @@
+"""A process under a keeper, as its owner sees it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from streamgym.errors import StreamgymError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process beyond doubt: its id may be used again, its time of birth may not."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity":
+        """Return the identity of a running process."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def process(self) -> psutil.Process | None:
+        """Return the process, or None when it has ended."""
+        try:
+            found = psutil.Process(self.pid)
+            gone = found.create_time() != self.created or found.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return None if gone else found
+
+
+class Kept:
+    """A running child with its keeper; both end when this process does, unless detached."""
+
+    def __init__(self, keeper: "subprocess.Popen[bytes]", pid: int) -> None:
+        self._keeper = keeper
+        self.pid = pid
+
+    @classmethod
+    def start(
+        cls,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        log: Path | None = None,
+        sandbox: Mapping[str, Any] | None = None,
+        cleanup: Sequence[Path] = (),
+        grace: float = 5.0,
+    ) -> "Kept":
+        """Start a command under a keeper.
+
+        Args:
+            command: what to run.
+            env: its whole environment.
+            cwd: its working directory.
+            log: the file that its output is appended to; dropped when None.
+            sandbox: a policy, as keyword arguments of ``sandlock.Sandbox``.
+            cleanup: folders to remove when it has ended.
+            grace: seconds between asking it to end and killing it.
+
+        Raises:
+            StreamgymError: it could not be started.
+        """
+        spec = {
+            "command": [str(part) for part in command],
+            "env": dict(env),
+            "cwd": str(cwd) if cwd else None,
+            "log": str(log) if log else None,
+            "sandbox": dict(sandbox) if sandbox is not None else None,
+            "cleanup": [str(folder) for folder in cleanup],
+            "grace": grace,
+        }
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "streamgym.stack.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert keeper.stdin
+        assert keeper.stdout
+        try:
+            keeper.stdin.write(json.dumps(spec).encode() + b"\n")
+            line = keeper.stdout.readline()
+        except BaseException:
+            keeper.stdin.close()
+            raise
+        if not line:
+            raise StreamgymError(f"{command[0]} could not be started: see {log or 'its output'}")
+        return cls(keeper, int(json.loads(line)["pid"]))
+
+    @property
+    def keeper(self) -> Identity:
+        """The keeper's identity; ending the keeper ends the child in order."""
+        return Identity.of(self._keeper.pid)
+
+    def alive(self) -> bool:
+        """Return whether the child still runs."""
+        return self._keeper.poll() is None
+
+    def last_words(self) -> str:
+        """Return the end of the log of a child that has ended; empty while it runs."""
+        if self.alive():
+            return ""
+        assert self._keeper.stdout
+        return self._keeper.stdout.read().decode(errors="replace")
+
+    def detach(self) -> None:
+        """Let the child live on when this process ends."""
+        assert self._keeper.stdin
+        os.write(self._keeper.stdin.fileno(), b"detach\n")
+
+    def interrupt(self, number: int) -> None:
+        """Send a signal to the child."""
+        os.kill(self.pid, number)
+
+    def stop(self) -> None:
+        """End the child and all that it started, and wait until they are gone."""
+        assert self._keeper.stdin
+        self._keeper.stdin.close()
+        self._keeper.terminate()
+        self._keeper.wait()
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Wait for the child's exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end within ``seconds``.
+        """
+        return self._keeper.wait(seconds)

@@ -1,0 +1,33 @@
+"""Ports on the loopback interface."""
+
+import psutil
+from ephemeral_port_reserve import reserve
+
+from streamgym.errors import StreamgymError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port(wanted: int = 0) -> int:
+    """Return ``wanted``, or any free port; nobody else is given it for a minute.
+
+    The port is left in TIME_WAIT, so that the kernel hands it to nobody, while a server that names
+    it may bind it (the method of Yelp's ephemeral-port-reserve).
+
+    Raises:
+        StreamgymError: the port that is wanted is in use.
+    """
+    try:
+        return int(reserve(LOOPBACK, wanted))
+    except OSError:
+        raise StreamgymError(
+            f"port {wanted} is in use{_by_whom(wanted)}: stop that, or choose another port"
+        ) from None
+
+
+def _by_whom(port: int) -> str:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            name = psutil.Process(connection.pid).name() if connection.pid else "another user"
+            return f" by {name}" + (f" (process {connection.pid})" if connection.pid else "")
+    return ""
