@@ -6,16 +6,22 @@ however it comes, ends all that runs in the box and removes the folder.
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from streamgym.grading.policy import environment, link_package, policy
+from streamgym.grading.policy import DISK, FILES, environment, link_package, policy
 from streamgym.stack.kept import Kept
 
 LOG_TAIL = 2000
 """How many bytes of a process's output are read back."""
+
+
+LOOK_SECONDS = 1.0
+"""How often to look how full a box is."""
 
 
 class Box:
@@ -35,6 +41,7 @@ class Box:
         self._env = {**environment(self.home), "PYTHONPATH": str(imports)}
         self._policy = policy(self.home, net_allow, [imports]) if sandboxed else None
         self._kept: Kept | None = None
+        self._looked = 0.0
 
     def start(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start a command with these environment variables added.
@@ -58,12 +65,19 @@ class Box:
         return self._kept is not None
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for the end; return the exit code, or None when it still runs."""
+        """Wait for the end; return the exit code, or None when it still runs.
+
+        A process that has filled its disk is killed.
+        """
         assert self._kept
-        try:
-            return self._kept.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._kept.wait(min(LOOK_SECONDS, max(0, deadline - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                self._look_at_disk()
+            if time.monotonic() >= deadline:
+                return None
 
     def interrupt(self, number: int) -> None:
         """Send a signal to the process, if it still runs."""
@@ -83,3 +97,27 @@ class Box:
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - LOG_TAIL))
         return self._log.read().decode(errors="replace").strip()
+
+    def _look_at_disk(self) -> None:
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            if _is_full(self.folder):
+                self.interrupt(signal.SIGKILL)
+
+
+def _is_full(folder: Path) -> bool:
+    files = bytes_used = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            files += 1
+            bytes_used += _blocks(Path(parent, name))
+            if files > FILES or bytes_used > DISK:
+                return True
+    return False
+
+
+def _blocks(path: Path) -> int:
+    try:
+        return path.lstat().st_blocks * 512
+    except OSError:  # it has gone meanwhile
+        return 0

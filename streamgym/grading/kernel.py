@@ -97,10 +97,10 @@ class Kernel:
         replied = False
         while time.monotonic() < deadline:
             message = self._next_message()
+            self._check_alive()
             if message is None:
                 if replied:
                     return True
-                self._check_alive()
             elif message["parent_header"].get("msg_id") == request:
                 if message["content"].get("execution_state") == "idle":
                     return True
@@ -159,5 +159,5 @@ def _well_formed(message: Message) -> bool:
 
 def _how_it_ended(code: int) -> str:
     if code in KILLED:
-        return f"killed the kernel: out of memory (the limit is {MEMORY}), or by a signal"
+        return f"killed the kernel: out of memory ({MEMORY}), disk full, or by a signal"
     return f"ended the kernel (exit code {code})"

@@ -27,6 +27,12 @@ PROCESSES = 64
 OPEN_FILES = 1024
 """Files and sockets that one process may hold open."""
 
+DISK = 1_000_000_000
+"""Bytes that a box may hold; the sandbox has no quota, so whoever waits for the box looks."""
+
+FILES = 20_000
+"""Files that a box may hold."""
+
 SYSTEM = (
     "/usr",  # programs (%%bash), shared libraries, time zones
     "/lib",

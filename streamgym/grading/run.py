@@ -1,0 +1,154 @@
+"""Running a notebook's cells in a sandboxed kernel, which then answers for them.
+
+A cell that does not end, or takes the kernel down, costs no other cell: it is noted, and after a
+loss the kernel is started anew and the other cells are run again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from streamgym.checks.answers import Ungradable
+from streamgym.grading import inside
+from streamgym.grading.kernel import Kernel, KernelLost, Message, TimedOut
+from streamgym.grading.outputs import Outputs, note
+from streamgym.grading.submission import names
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds for one cell, for all cells and for one answer; how often to start a kernel anew."""
+
+    cell: float = 60
+    notebook: float = 300
+    answer: float = 60
+    restarts: int = 3
+
+
+class Watch(Protocol):
+    """Is told how the run goes, as papermill's NotebookExecutionManager is."""
+
+    def cell_start(self, cell: Any, cell_index: int) -> None:
+        """Before a cell is run."""
+
+    def cell_exception(self, cell: Any, cell_index: int) -> None:
+        """When a cell raised, or did not end."""
+
+    def cell_complete(self, cell: Any, cell_index: int) -> None:
+        """After a cell was run."""
+
+
+class NotebookRun:
+    """One notebook's cells, the kernel they are run in, and the cells that made trouble."""
+
+    def __init__(
+        self, cells: Sequence[Any], start: Callable[[], Kernel], watch: Watch, limits: Limits
+    ) -> None:
+        self._cells = {n: cell for n, cell in enumerate(cells) if cell.cell_type == "code"}
+        self._start = start
+        self._watch = watch
+        self._limits = limits
+        self._kernel: Kernel | None = None
+        self._losses = 0
+        self.troubles: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Run all cells, and after the loss of a kernel those that did not cause it.
+
+        Raises:
+            KernelLost: a kernel could not be started at all.
+        """
+        while self._kernel is None and self._losses <= self._limits.restarts + 1:
+            self._run_in_new_kernel()
+
+    def ask(self, request: str) -> str:
+        """Return the kernel's reply to a request (see :mod:`streamgym.lab.serve`).
+
+        Raises:
+            Ungradable: it did not reply in time, or was lost.
+        """
+        self.run()
+        if self._kernel is None:
+            raise Ungradable("its notebook took the kernel down too often")
+        try:
+            messages = list(
+                self._kernel.execute(inside.call(request), self._limits.answer, silent=True)
+            )
+        except TimedOut as error:
+            raise Ungradable(f"your answer {error}") from None
+        except KernelLost as error:
+            self._lose(max(self._cells))
+            raise Ungradable(f"your answer {error}") from None
+        return _reply(messages)
+
+    def trouble(self, exercise: str) -> str:
+        """Return why the cell that defines an exercise's answer has no result; mostly nothing."""
+        defining = [n for n, cell in self._cells.items() if exercise in names(cell.source)]
+        return self.troubles.get(defining[-1], "") if defining else ""
+
+    def close(self) -> None:
+        """End the kernel."""
+        if self._kernel:
+            self._kernel.stop()
+            self._kernel = None
+
+    def _run_in_new_kernel(self) -> None:
+        kernel = self._kernel = self._start()
+        deadline = time.monotonic() + self._limits.notebook
+        for number, cell in self._cells.items():
+            if number in self.troubles:
+                continue
+            seconds = min(self._limits.cell, deadline - time.monotonic())
+            try:
+                self._run_cell(number, cell, kernel, seconds)
+            except KernelLost as error:
+                self._trouble_at(number, str(error))
+                self._lose(number)
+                return
+
+    def _run_cell(self, number: int, cell: Any, kernel: Kernel, seconds: float) -> None:
+        if seconds <= 0:
+            self._trouble_at(
+                number, f"was not run within the notebook's {self._limits.notebook:.0f} s"
+            )
+            return
+        outputs = Outputs()
+        cell.outputs = outputs.kept
+        self._watch.cell_start(cell, number)
+        try:
+            for message in kernel.execute(cell.source, seconds):
+                outputs.take(message)
+            if outputs.error == "MemoryError":
+                self._trouble_at(number, "ran out of memory")
+        except TimedOut as error:
+            self._trouble_at(number, str(error))
+        self._watch.cell_complete(cell, number)
+
+    def _trouble_at(self, number: int, what: str) -> None:
+        cell = self._cells[number]
+        self.troubles[number] = f"the cell {what}"
+        cell.outputs = [*cell.get("outputs", []), note(self.troubles[number])]
+        self._watch.cell_exception(cell, number)
+
+    def _lose(self, number: int) -> None:
+        """Count the loss of a kernel at a cell; after too many, give the later cells up."""
+        self._kernel = None
+        self._losses += 1
+        if self._losses > self._limits.restarts:
+            for later in self._cells:
+                if later > number and later not in self.troubles:
+                    self._trouble_at(later, "comes after cells that took the kernel down too often")
+
+
+def _reply(messages: list[Message]) -> str:
+    """Return the reply among messages; text that means nothing when there is none."""
+    for message in messages:
+        content = message["content"]
+        if content.get("ename") == "MemoryError":
+            raise Ungradable("your answer ran out of memory")
+        if isinstance(content.get("data"), dict) and isinstance(
+            content["data"].get(inside.MIME), str
+        ):
+            return str(content["data"][inside.MIME])
+    return "null"

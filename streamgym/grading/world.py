@@ -1,0 +1,104 @@
+"""The systems that one submission is graded on: started for it alone, and thrown away after it."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from streamgym.checks.answers import Run, Ungradable
+from streamgym.grading.box import Box
+from streamgym.grading.kernel import Kernel
+from streamgym.stack.kafka import Kafka
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+
+class GradingWorld:
+    """A broker, Spark when it is needed, and the kernels and workers of one submission.
+
+    Args:
+        with_spark: whether to start a Spark Connect server.
+        sandboxed: False runs the submission's code without protection.
+    """
+
+    def __init__(self, *, with_spark: bool = False, sandboxed: bool = True) -> None:
+        self.with_spark = with_spark
+        self.sandboxed = sandboxed
+        self._stack = ExitStack()
+        self._kafka = Kafka()
+        self._ready: list[Kernel] = []
+
+    def start(self) -> Self:
+        """Start everything, a first kernel too.
+
+        Raises:
+            StreamgymError: a system did not start.
+            KernelLost: the kernel did not start.
+        """
+        try:
+            self._stack.enter_context(self._kafka)
+            self._ready.append(self._new_kernel())
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End everything; nothing of it is left."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def kafka(self) -> str:
+        """Return the bootstrap servers of the broker."""
+        return self._kafka.bootstrap_servers
+
+    def spark(self) -> "SparkSession":
+        """Return the checking side's own session."""
+        raise NotImplementedError
+
+    def kernel(self) -> Kernel:
+        """Return a kernel that has run nothing yet."""
+        return self._ready.pop() if self._ready else self._new_kernel()
+
+    def run_script(self, script: str, env: Mapping[str, str], seconds: float) -> Run:
+        """Run a worker's text in a box of its own, with these environment variables added.
+
+        Raises:
+            Ungradable: it did not end within ``seconds``.
+        """
+        variables = {**self._variables(), **env}
+        box = Box(self._addresses(variables), self.sandboxed)
+        try:
+            (box.home / "worker.py").write_text(script)
+            box.start([sys.executable, "worker.py"], variables)
+            code = box.wait(seconds)
+            if code is None:
+                raise Ungradable(f"the worker did not end within {seconds:.0f} s")
+            return Run(code, box.output())
+        finally:
+            box.stop()
+
+    def _new_kernel(self) -> Kernel:
+        variables = self._variables()
+        kernel = Kernel(Box(self._addresses(variables), self.sandboxed), variables)
+        self._stack.callback(kernel.stop)
+        return kernel
+
+    def _variables(self) -> dict[str, str]:
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
+
+    def _addresses(self, variables: Mapping[str, str]) -> list[str]:
+        """Return the addresses that a submission's process is told of, and may connect to."""
+        return [variables["KAFKA_BOOTSTRAP_SERVERS"]]

@@ -1,0 +1,89 @@
+"""A course with one tiny lab, and notebooks for it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+CHECKS = """
+from streamgym.checks import Case, Choice, Expectations, Function, Worker, exercise, expect
+
+
+@exercise(title="Twice", points=2, hints=["Add it to itself."])
+def double(answer: Function, case: Case) -> Expectations:
+    numbers = [case.rng.randrange(1000) for _ in range(5)]
+    for number, got in zip(numbers, answer.map([[n] for n in numbers]), strict=True):
+        yield expect("twice the number", got, equals=2 * number, given=number)
+
+
+@exercise(title="In capitals", points=3, hints=["Read, change, write."])
+def shout(answer: Worker, case: Case) -> Expectations:
+    texts = [f"text {case.rng.randrange(1000)}" for _ in range(5)]
+    source, target = case.topic([{"text": text} for text in texts]), case.topic()
+    env = {"KAFKA_BOOTSTRAP_SERVERS": case.world.kafka(), "SOURCE": source, "TARGET": target}
+    run = answer.run(env, seconds=20)
+    yield expect("it ends well", run.returncode, equals=0, given=run.errors)
+    yield expect("all texts", case.read(target), equals=[{"text": t.upper()} for t in texts])
+
+
+@exercise(title="A number", points=1, hints=["It is odd."])
+def favourite(answer: Choice, case: Case) -> Expectations:
+    yield expect("the right one", answer.value, equals=7)
+"""
+
+LAB = 'from streamgym.lab import Lab\nlab = Lab("01_tiny", student="ada")'
+DOUBLE = "def double(number):\n    return 2 * number"
+SHOUT = """%%worker shout
+import json, os
+from kafka import KafkaConsumer, KafkaProducer
+
+servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+consumer = KafkaConsumer(
+    os.environ["SOURCE"], bootstrap_servers=servers,
+    auto_offset_reset="earliest", consumer_timeout_ms=2000,
+)
+producer = KafkaProducer(bootstrap_servers=servers)
+for record in consumer:
+    text = json.loads(record.value)["text"].upper()
+    producer.send(os.environ["TARGET"], json.dumps({"text": text}).encode())
+producer.flush()
+"""
+FAVOURITE = "favourite = 7"
+SOLVED = (LAB, DOUBLE, 'lab.check("double")', SHOUT, FAVOURITE)
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("course")
+    (root / "labs" / "01_tiny").mkdir(parents=True)
+    (root / "labs" / "01_tiny" / "checks.py").write_text(CHECKS)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def course(tiny_course: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("STREAMGYM_COURSE", str(tiny_course))
+    yield tiny_course
+
+
+@pytest.fixture
+def solved() -> tuple[str, ...]:
+    """The cells of a solved notebook: lab, double, a check, shout, favourite."""
+    return SOLVED
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a notebook with these code cells, and return its path."""
+
+    def write_cells(name: str, cells: tuple[str, ...]) -> Path:
+        path = tmp_path / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=[new_code_cell(text) for text in cells]), path)
+        return path
+
+    return write_cells
