@@ -1,41 +1,81 @@
 """Grading one notebook: run it in its world, then judge each exercise on secret data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from streamgym.checks import Case
+from kafka.errors import KafkaError
+
+from streamgym.checks import Case, Exercise
 from streamgym.checks.labs import load_exercises
 from streamgym.checks.results import Result, Verdict
 from streamgym.checks.seeds import seed_of
 from streamgym.checks.served import Served
+from streamgym.errors import StreamgymError
+from streamgym.grading.kernel import KernelLost
 from streamgym.grading.run import Limits, NotebookRun, Watch
 from streamgym.grading.submission import workers
 from streamgym.grading.world import GradingWorld
 
-LIMITS = Limits()
+TRIES = 2
+"""In how many worlds a notebook is graded before it is ungradable."""
+
+WorldLost = (StreamgymError, KernelLost, KafkaError)
+"""What is raised when a system of the grader's fails, whatever the submission did."""
 
 
-def grade(
-    cells: Sequence[Any],
-    lab: str,
-    student: str,
-    secret: str,
-    world: GradingWorld,
-    watch: Watch,
-    limits: Limits = LIMITS,
+@dataclass(frozen=True)
+class Grading:
+    """Whose notebook is graded, for which lab, with which secret seed, and where."""
+
+    lab: str
+    student: str
+    secret: str
+    world: GradingWorld
+    limits: Limits = field(default_factory=Limits)
+
+    def judge(self, cells: Sequence[Any], watch: Watch) -> list[Result]:
+        """Run these cells, whose outputs are replaced, and return a result for each exercise.
+
+        Raises:
+            StreamgymError, KernelLost, KafkaError: a system of the world failed.
+        """
+        run = NotebookRun(cells, self.world.kernel, watch, self.limits)
+        scripts = workers(cell.source for cell in cells if cell.cell_type == "code")
+        answers = Served(run.ask, scripts, self.world.run_script)
+        try:
+            run.run()
+            exercises = load_exercises(self.lab).values()
+            return [self._result(exercise, run, answers) for exercise in exercises]
+        finally:
+            run.close()
+
+    def _result(self, exercise: Exercise, run: NotebookRun, answers: Served) -> Result:
+        if why := run.trouble(exercise.name):
+            return exercise.without_marks(Verdict.UNGRADABLE, why)
+        seed = seed_of(self.secret, self.lab, exercise.name, self.student)
+        with Case(seed, self.world) as case:
+            return exercise.grade(answers, case)
+
+
+def in_fresh_worlds(
+    lab: str, worlds: Callable[[], GradingWorld], grade: Callable[[GradingWorld], list[Result]]
 ) -> list[Result]:
-    run = NotebookRun(cells, world.kernel, watch, limits)
-    try:
-        run.run()
-        code = [cell.source for cell in cells if cell.cell_type == "code"]
-        answers = Served(run.ask, workers(code), world.run_script)
-        results = []
-        for name, exercise in load_exercises(lab).items():
-            if why := run.trouble(name):
-                results.append(exercise.without_marks(Verdict.UNGRADABLE, why))
-            else:
-                with Case(seed_of(secret, lab, name, student), world) as case:
-                    results.append(exercise.grade(answers, case))
-        return results
-    finally:
-        run.close()
+    """Return what ``grade`` gives in a world that lasted, trying twice; else all is ungradable."""
+    why = ""
+    for _ in range(TRIES):
+        try:
+            with worlds() as world:
+                results = grade(world)
+                if why := world.lost():
+                    continue
+                return results
+        except WorldLost as error:
+            why = str(error)
+    return [e.without_marks(Verdict.UNGRADABLE, why) for e in load_exercises(lab).values()]
+
+
+def needs_spark(lab: str, code: Sequence[str]) -> bool:
+    """Return whether a notebook is to have a Spark: for its plans, or because it names it."""
+    kinds = {exercise.kind for exercise in load_exercises(lab).values()}
+    return "plan" in kinds or any("spark" in text.lower() for text in code)

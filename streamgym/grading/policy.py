@@ -15,6 +15,7 @@ from typing import Any
 from platformdirs import user_cache_dir
 
 from streamgym.checks.labs import course_root
+from streamgym.errors import StreamgymError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -66,6 +67,19 @@ def policy(
     }
 
 
+def require_sandbox() -> None:
+    """Make sure that a sandbox is to be had.
+
+    Raises:
+        StreamgymError: it is not.
+    """
+    if not _sandbox_is_available():
+        raise StreamgymError(
+            "no sandbox here (it needs Linux 6.12 or newer with Landlock): "
+            "grade elsewhere, or trust every submission and use --no-sandbox"
+        )
+
+
 def environment(workspace: Path) -> dict[str, str]:
     """Return the variables that make programs write to ``workspace`` and find the course."""
     folder = str(workspace)
@@ -110,3 +124,11 @@ def _cache() -> Path:
 
 def _existing(paths: Iterable[str]) -> list[str]:
     return [path for path in paths if Path(path).exists()]
+
+
+def _sandbox_is_available() -> bool:
+    try:
+        import sandlock
+    except ImportError:
+        return False
+    return bool(sandlock.landlock_abi_version() >= sandlock.min_landlock_abi())

@@ -1,5 +1,6 @@
 """The systems that one submission is graded on: started for it alone, and thrown away after it."""
 
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from streamgym.checks.answers import Run, Ungradable
+from streamgym.errors import StreamgymError
 from streamgym.grading.box import Box
 from streamgym.grading.kernel import Kernel
 from streamgym.stack.kafka import Kafka
@@ -28,6 +30,8 @@ class GradingWorld:
         self.sandboxed = sandboxed
         self._stack = ExitStack()
         self._kafka = Kafka()
+        self._boxes: list[Box] = []
+        self._abandoned = False
         self._ready: list[Kernel] = []
 
     def start(self) -> Self:
@@ -48,6 +52,16 @@ class GradingWorld:
     def stop(self) -> None:
         """End everything; nothing of it is left."""
         self._stack.close()
+
+    def abandon(self) -> None:
+        """Make whoever grades in this world fail soon; may be called from another thread."""
+        self._abandoned = True
+        for box in list(self._boxes):
+            box.interrupt(signal.SIGKILL)
+
+    def lost(self) -> str:
+        """Return which system has ended by itself, if one has."""
+        return "" if self._kafka.kept.alive() else "the broker was lost"
 
     def __enter__(self) -> Self:
         return self.start()
@@ -79,7 +93,7 @@ class GradingWorld:
             Ungradable: it did not end within ``seconds``.
         """
         variables = {**self._variables(), **env}
-        box = Box(self._addresses(variables), self.sandboxed)
+        box = self._box(variables)
         try:
             (box.home / "worker.py").write_text(script)
             box.start([sys.executable, "worker.py"], variables)
@@ -92,9 +106,16 @@ class GradingWorld:
 
     def _new_kernel(self) -> Kernel:
         variables = self._variables()
-        kernel = Kernel(Box(self._addresses(variables), self.sandboxed), variables)
+        kernel = Kernel(self._box(variables), variables)
         self._stack.callback(kernel.stop)
         return kernel
+
+    def _box(self, variables: Mapping[str, str]) -> Box:
+        if self._abandoned:
+            raise StreamgymError("grading was stopped")
+        box = Box(self._addresses(variables), self.sandboxed)
+        self._boxes.append(box)
+        return box
 
     def _variables(self) -> dict[str, str]:
         return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
