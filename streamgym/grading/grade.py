@@ -1,6 +1,7 @@
 """Grading one notebook: run it in its world, then judge each exercise on secret data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,7 @@ from streamgym.grading.run import Limits, NotebookRun, Watch
 from streamgym.grading.submission import workers
 from streamgym.grading.world import GradingWorld
 
-TRIES = 2
-"""In how many worlds a notebook is graded before it is ungradable."""
-
-WorldLost = (StreamgymError, KernelLost, KafkaError)
+WORLD_FAILS = (StreamgymError, KernelLost, KafkaError)
 """What is raised when a system of the grader's fails, whatever the submission did."""
 
 
@@ -58,20 +56,28 @@ class Grading:
             return exercise.grade(answers, case)
 
 
-def in_fresh_worlds(
-    lab: str, worlds: Callable[[], GradingWorld], grade: Callable[[GradingWorld], list[Result]]
+def in_lasting_world(
+    lab: str,
+    worlds: Iterable[Callable[[], GradingWorld]],
+    grade: Callable[[GradingWorld], list[Result]],
 ) -> list[Result]:
-    """Return what ``grade`` gives in a world that lasted, trying twice; else all is ungradable."""
+    """Return what ``grade`` gives in the first world that lasts; with none, all is ungradable.
+
+    Args:
+        lab: the lab whose exercises are graded.
+        worlds: how to come by a world that is started, once for each try.
+        grade: gives the results; a world that fails under it is replaced by the next.
+    """
     why = ""
-    for _ in range(TRIES):
+    for come_by in worlds:
         try:
-            with worlds() as world:
+            with closing(come_by()) as world:
                 results = grade(world)
-                if why := world.lost():
-                    continue
-                return results
-        except WorldLost as error:
+                why = world.lost()
+        except WORLD_FAILS as error:
             why = str(error)
+        if not why:
+            return results
     return [e.without_marks(Verdict.UNGRADABLE, why) for e in load_exercises(lab).values()]
 
 

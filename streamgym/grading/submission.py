@@ -1,5 +1,6 @@
 """Finding and reading submissions: whatever a file holds, it gives a row, never an error."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -35,10 +36,12 @@ class Submission:
     """One student's notebook. ``notebook`` holds the texts of its cells and nothing else of it.
 
     ``reason`` says why it cannot be graded; then ``lab`` is empty and there are no cells.
+    ``digest`` is the SHA-256 of the file; empty when it could not be read whole.
     """
 
     student: str
     path: Path
+    digest: str = ""
     lab: str = ""
     notebook: nbformat.NotebookNode | None = None
     reason: str = ""
@@ -67,17 +70,20 @@ def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 def student_of(notebook: Path) -> str:
     """Return the student that a path names: the stem, or the folder of a ``lab.ipynb``."""
     path = notebook.absolute()
-    return path.parent.name if path.stem == "lab" else path.stem
+    name = path.parent.name if path.stem == "lab" else path.stem
+    return name.encode(errors="replace").decode()
 
 
 def read(student: str, path: Path) -> Submission:
     """Read a submission; one that cannot be read has a ``reason``."""
-    empty = Submission(student, path)
+    found = Submission(student, path)
     try:
-        notebook = _parse(path)
-        return replace(empty, lab=lab_of(notebook), notebook=_stripped(notebook))
+        raw = _bytes(path)
+        found = replace(found, digest=hashlib.sha256(raw).hexdigest())
+        notebook = _parse(raw)
+        return replace(found, lab=lab_of(notebook), notebook=_stripped(notebook))
     except Unreadable as error:
-        return replace(empty, reason=str(error))
+        return replace(found, reason=str(error))
 
 
 def lab_of(notebook: Any) -> str:
@@ -126,7 +132,7 @@ def _unused(name: str, taken: set[str]) -> str:
     return name if name not in taken else next(n for n in numbered if n not in taken)
 
 
-def _parse(path: Path) -> Any:
+def _bytes(path: Path) -> bytes:
     try:
         if path.is_symlink() or not path.is_file():
             raise Unreadable("it is not a file, or a link to one")
@@ -136,6 +142,10 @@ def _parse(path: Path) -> Any:
         raise Unreadable(f"it cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
         raise Unreadable(f"it is larger than {MAX_BYTES:,} bytes")
+    return raw
+
+
+def _parse(raw: bytes) -> Any:
     try:
         notebook = nbformat.reads(raw.decode("utf-8-sig"), as_version=4)
         cells = notebook.cells

@@ -45,11 +45,11 @@ class GradingWorld:
             self._stack.enter_context(self._kafka)
             self._ready.append(self._new_kernel())
         except BaseException:
-            self.stop()
+            self.close()
             raise
         return self
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End everything; nothing of it is left."""
         self._stack.close()
 
@@ -72,7 +72,7 @@ class GradingWorld:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.close()
 
     def kafka(self) -> str:
         """Return the bootstrap servers of the broker."""
