@@ -1,4 +1,4 @@
-"""Resolving the jars anew, for whoever changes a version: ``python -m streamgym.stack.lock_jars``."""
+"""Resolving the jars anew, after a change of version: ``python -m streamgym.stack.lock_jars``."""
 
 import hashlib
 import re

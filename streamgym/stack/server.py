@@ -5,7 +5,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -25,7 +25,8 @@ class Server(ABC):
         port: where it listens; any free port when 0.
     """
 
-    name: str
+    name: ClassVar[str]
+    version: ClassVar[str]
     seconds_to_start = 90.0
 
     def __init__(self, home: Path | None = None, port: int = 0) -> None:

@@ -21,7 +21,23 @@ VERSION = "4.2.0"
 COORDINATES = [f"org.apache.spark:spark-sql-kafka-0-10_2.13:{VERSION}"]
 SPARK_HOME = Path(pyspark.__file__).parent
 
-OPENED = ["java.base/java.lang", "java.base/java.lang.invoke", "java.base/java.lang.reflect", "java.base/java.io", "java.base/java.net", "java.base/java.nio", "java.base/java.util", "java.base/java.util.concurrent", "java.base/java.util.concurrent.atomic", "java.base/jdk.internal.ref", "java.base/sun.nio.ch", "java.base/sun.nio.cs", "java.base/sun.security.action", "java.base/sun.util.calendar"]
+OPENED = [
+    "java.base/java.lang",
+    "java.base/java.lang.invoke",
+    "java.base/java.lang.reflect",
+    "java.base/java.io",
+    "java.base/java.net",
+    "java.base/java.nio",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/jdk.internal.ref",
+    "java.base/sun.nio.ch",
+    "java.base/sun.nio.cs",
+    "java.base/sun.security.action",
+    "java.base/sun.util.calendar",
+    "java.security.jgss/sun.security.krb5",
+]
 """The packages that Spark needs opened (its ``JavaModuleOptions``)."""
 
 JVM_OPTIONS = [
@@ -29,9 +45,9 @@ JVM_OPTIONS = [
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+IgnoreUnrecognizedVMOptions",
+    "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
     "-Djava.net.preferIPv4Stack=true",
-    "-Djdk.reflect.useDirectMethodHandle=false",
     "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dio.netty.allocator.type=pooled",
     "-Duser.timezone=UTC",
@@ -92,6 +108,7 @@ class Spark(Server):
             log=self.log,
             sandbox=self.sandbox,
             cleanup=cleanup,
+            grace=1.0,
         )
 
     def _submit(self) -> list[str]:
