@@ -52,7 +52,7 @@ def expect(
     if same(actual, equals, within):
         return Observation(name, passed=True)
     matching = [n for n, value in (mistakes or {}).items() if same(actual, _value(value), within)]
-    evidence = Evidence(show(given), show(equals), show(actual))
+    evidence = Evidence(show(given), *(show(part) for part in difference(equals, actual, within)))
     return Observation(name, False, evidence, frozenset(matching or [hint]))
 
 
@@ -75,6 +75,19 @@ def same(actual: object, expected: object, within: float = 0.0) -> bool:
             and all(same(actual[key], expected[key], within) for key in expected)
         )
     return type(actual) is type(expected) and actual == expected
+
+
+def difference(expected: object, actual: object, within: float = 0.0) -> tuple[object, object]:
+    """Return the parts of two values that differ: entries of dicts, or else the whole values."""
+    if not isinstance(expected, dict) or not isinstance(actual, dict):
+        return expected, actual
+    keys = sorted(expected.keys() | actual.keys(), key=str)
+    lacks = "none"
+    pairs = {key: (expected.get(key, lacks), actual.get(key, lacks)) for key in keys}
+    differing = {k: pair for k, pair in pairs.items() if not same(pair[1], pair[0], within)}
+    return {k: due for k, (due, _) in differing.items()}, {
+        k: got for k, (_, got) in differing.items()
+    }
 
 
 def summarise(observations: Iterable[Observation]) -> tuple[Expectation, ...]:
@@ -117,7 +130,7 @@ def _show(value: object) -> str:
         return ", ".join(f"{key}: {_show(item)}" for key, item in value.items()) or "{}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_show(item) for item in value) + "]"
-    return repr(value)
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def _value(value: object) -> object:

@@ -49,14 +49,14 @@ def append_mode(events: pd.DataFrame, size: timedelta, lateness: timedelta, batc
     """Return what Spark's append mode emits for micro-batches of ``batch`` records.
 
     The watermark moves between micro-batches, to the newest event time of all earlier ones minus
-    ``lateness``. A record is dropped when its window ended at or before the watermark; a window is
-    emitted when the watermark reaches its end (Spark documentation, "Handling Late Data and
-    Watermarking").
+    ``lateness``. A window is emitted when the watermark reaches its end; a record is dropped when
+    its window was emitted before, that is by the watermark of the micro-batch before its own
+    (Spark documentation, "Handling Late Data and Watermarking", and SPARK-40925).
     """
     ends = events["scheduled"].dt.floor(size) + size
     number = pd.Series(range(len(events)), index=events.index) // batch
     newest = events["scheduled"].groupby(number).max().cummax()
-    watermark = number.map(newest.shift() - lateness)
+    watermark = number.map(newest.shift(2) - lateness)
     kept = events[~(ends <= watermark)]
     emitted = (kept["scheduled"].dt.floor(size) + size) <= newest.iloc[-1] - lateness
     still_open = kept[~emitted].assign(end=ends[kept.index])[["airport", "end"]].drop_duplicates()

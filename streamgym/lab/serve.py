@@ -34,13 +34,13 @@ def _function(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
 
 
 def _plan(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
-    from pyspark.sql.connect.session import SparkSession
-
     from streamgym.checks import plans
+    from streamgym.stack import shared
+    from streamgym.stack.session import spark_session
 
     function = _named(asked["name"], namespace)
     source = base64.b64decode(asked["source"])
-    spark = SparkSession.builder.getOrCreate()
+    spark = spark_session(shared.address("spark"))
     return {
         "outcome": _outcome(lambda: base64.b64encode(plans.apply(function, source, spark)).decode())
     }

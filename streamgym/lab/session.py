@@ -53,11 +53,10 @@ class Lab:
 
     def spark(self) -> "SparkSession":
         """Return a Spark session, starting a Spark Connect server when none runs."""
-        from pyspark.sql.connect.session import SparkSession
-
         from streamgym.stack import shared
+        from streamgym.stack.session import spark_session
 
-        return SparkSession.builder.remote(shared.address("spark")).getOrCreate()
+        return spark_session(shared.address("spark"))
 
     # Exercises
 

@@ -27,7 +27,7 @@ def free_port(wanted: int = 0) -> int:
 
 def _by_whom(port: int) -> str:
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,):
             name = psutil.Process(connection.pid).name() if connection.pid else "another user"
             return f" by {name}" + (f" (process {connection.pid})" if connection.pid else "")
     return ""
