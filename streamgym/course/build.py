@@ -54,7 +54,10 @@ def _render(lab: str, source: Source, text_of: Callable[[Cell], str]) -> str:
 
 
 def _cell(number: int, cell: Cell, text_of: Callable[[Cell], str]) -> nbformat.NotebookNode:
-    make = new_code_cell if cell.kind == "code" else new_markdown_cell
-    text = text_of(cell) if cell.kind == "code" else cell.text
-    made: nbformat.NotebookNode = make(text, id=f"cell-{number:02d}")
+    name = f"cell-{number:02d}"
+    made: nbformat.NotebookNode
+    if cell.kind == "code":
+        made = new_code_cell(text_of(cell), id=name)
+    else:
+        made = new_markdown_cell(cell.text, id=name)
     return made

@@ -1,0 +1,236 @@
+"""The ``streamgym`` command: one thin command per verb."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from streamgym.errors import StreamgymError
+
+commands = typer.Typer(
+    name="streamgym",
+    help="Learn stream and batch processing by doing. Example: streamgym up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+Labs = Annotated[list[str] | None, typer.Argument(help="such as 03 or 03_windowing; all if none")]
+
+
+def app() -> None:
+    """Run the command; an error of the user's is one line and exit code 2, Ctrl-C is 130."""
+    try:
+        commands()
+    except StreamgymError as error:
+        err.print(f"streamgym: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@commands.command()
+def up() -> None:
+    """Start Kafka and Spark, to live on until `streamgym down`."""
+    from streamgym.stack import shared
+
+    for name in shared.SERVERS:
+        with err.status(f"starting {name} …"):
+            address = shared.up([name])[name]
+        out.print(f"{name:6} {address}", highlight=False)
+
+
+@commands.command()
+def down() -> None:
+    """End Kafka and Spark; their data stay."""
+    from streamgym.stack import shared
+
+    ended = shared.down()
+    out.print(f"ended: {', '.join(ended)}" if ended else "nothing was running")
+
+
+@commands.command()
+def status() -> None:
+    """Show what runs, where, and how much memory it takes."""
+    from streamgym.stack import shared
+
+    rows = [
+        [s.name, s.version, s.state, s.address, s.pid or "", f"{s.memory} MB" if s.memory else ""]
+        for s in shared.status()
+    ]
+    _print_table(["system", "version", "state", "address", "process", "memory"], rows)
+
+
+@commands.command()
+def doctor() -> None:
+    """Look at what this machine has, and say what to do about what it lacks."""
+    from streamgym.stack.doctor import findings
+
+    seen = list(findings())
+    rows = [[f.name, f.found, "ok" if f.ok else f.remedy] for f in seen]
+    _print_table(["what", "found", "verdict"], rows)
+    raise typer.Exit(0 if all(f.ok for f in seen) else 2)
+
+
+@commands.command()
+def setup() -> None:
+    """Fetch the jars and prepare fast starts; at once when that is done already."""
+    from streamgym.data import flights
+    from streamgym.stack import jars, kafka
+
+    kafka.prepare()
+    jars.jars("spark")
+    flights.events()
+
+
+@commands.command()
+def lab(
+    options: Annotated[list[str] | None, typer.Argument(help="options for jupyter lab")] = None,
+) -> None:
+    """Start the stack and open JupyterLab; all of it ends with JupyterLab.
+
+    Example: streamgym lab -- --no-browser --port 8899
+    """
+    from streamgym.checks.labs import course_root
+    from streamgym.stack import shared
+
+    for name in shared.SERVERS:
+        with err.status(f"starting {name} …"):
+            shared.address(name)
+    start = "labs/03_windowing/lab.ipynb"
+    command = [sys.executable, "-m", "jupyterlab", start, *(options or [])]
+    process = subprocess.Popen(command, cwd=course_root())
+    while True:
+        try:
+            raise typer.Exit(process.wait())
+        except KeyboardInterrupt:
+            continue  # JupyterLab got the Ctrl-C too, and asks whether to end.
+
+
+@commands.command()
+def build(
+    labs: Labs = None,
+    check: Annotated[bool, typer.Option(help="write nothing; fail if a notebook is stale")] = False,
+) -> None:
+    """Make the notebooks of labs from their sources. Example: streamgym build 03"""
+    from streamgym.course import build as course
+
+    named = [_lab(name) for name in labs or []]
+    if check:
+        stale = course.stale(named)
+        for path in stale:
+            err.print(f"{path} is out of date: run `streamgym build`", highlight=False)
+        raise typer.Exit(1 if stale else 0)
+    for path in course.build(named):
+        out.print(f"wrote {path}", highlight=False)
+
+
+@commands.command()
+def new(name: Annotated[str, typer.Argument(help="NN_topic, such as 30_joins")]) -> None:
+    """Start a new lab that builds and verifies as it stands. Example: streamgym new 30_joins"""
+    from streamgym.course.new import new_lab
+
+    for path in new_lab(name):
+        out.print(f"edit {path}", highlight=False)
+
+
+@commands.command()
+def verify(
+    labs: Labs = None,
+    seeds: Annotated[int, typer.Option(min=1, help="how many seeds each answer is tried on")] = 5,
+    exercise: Annotated[str, typer.Option(help="only this exercise")] = "",
+) -> None:
+    """Grade the graders: right answers pass, wrong ones earn their check and their hint.
+
+    Example: streamgym verify 03 --seeds 10
+    """
+    from streamgym.checks.labs import lab_names
+    from streamgym.course.verify import shortages, trials
+    from streamgym.course.verify import verify as verify_lab
+    from streamgym.course.world import OwnWorld
+
+    failed = False
+    for name in [_lab(lab) for lab in labs or lab_names()]:
+        table = Table("exercise", "answer", "must", "seeds", "verdict", title=name)
+        number = sum(exercise in ("", trial.exercise.name) for trial in trials(name))
+        with OwnWorld() as world:
+            outcomes = verify_lab(name, world, seeds, exercise)
+            for outcome in track(outcomes, f"verifying {name}", number, console=err):
+                trial, complaints = outcome.trial, outcome.complaints
+                failed = failed or bool(complaints)
+                verdict = (
+                    f"[red]{len(complaints)} of {seeds}: {complaints[0]}" if complaints else "ok"
+                )
+                table.add_row(
+                    trial.exercise.name, trial.name, trial.due, str(outcome.seeds), verdict
+                )
+        out.print(table)
+        for shortage in shortages(name):
+            failed = True
+            err.print(f"{name}: {shortage}", style="red")
+    raise typer.Exit(1 if failed else 0)
+
+
+@commands.command()
+def grade(
+    paths: Annotated[list[Path], typer.Argument(help="notebooks, and folders of notebooks")],
+    to: Annotated[Path, typer.Option("--out", help="the folder of the results")],
+    jobs: Annotated[int, typer.Option(min=1, help="submissions graded at a time")] = 1,
+    seed: Annotated[str | None, typer.Option(help="the secret seed; random if not given")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="keep the rows that are there")] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="run submissions without protection")
+    ] = False,
+) -> None:
+    """Grade submitted notebooks; every one gets a row, whatever it does.
+
+    Example: streamgym grade submissions/ --out grades --jobs 2
+    """
+    from streamgym.grading.batch import grade_all
+
+    rows = grade_all(paths, to, jobs=jobs, seed=seed, resume=resume, sandbox=not no_sandbox)
+    table = Table("student", "lab", "status", "score", "of", title="gradebook")
+    for row in rows:
+        table.add_row(row.student, row.lab, str(row.status), f"{row.score:g}", f"{row.max_score:g}")
+    out.print(table)
+    out.print(f"{to / 'gradebook.csv'} and {to / 'feedback'}", highlight=False)
+
+
+@commands.command()
+def progress() -> None:
+    """Show how far you are with each lab."""
+    from streamgym.checks.labs import lab_names, load_exercises
+    from streamgym.lab.progress import Progress
+
+    saved = Progress()
+    rows = []
+    for name in lab_names():
+        for exercise in load_exercises(name).values():
+            standing = saved.standing(name, exercise.name)
+            points = f"{standing.points:g} of {exercise.points:g}"
+            rows.append([name, exercise.title, points, standing.verdict, standing.attempts])
+    _print_table(["lab", "exercise", "points", "verdict", "attempts"], rows)
+
+
+def _lab(name: str) -> str:
+    """Return the full name of a lab that is called by its number or its name."""
+    from streamgym.checks.labs import lab_names
+
+    for lab_name in lab_names():
+        if name in (lab_name, lab_name[:2]):
+            return lab_name
+    raise StreamgymError(f"there is no lab {name!r}: choose one of {', '.join(lab_names())}")
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(*titles)
+    for row in rows:
+        table.add_row(*map(str, row))
+    out.print(table)

@@ -1,0 +1,48 @@
+"""The systems that a verification runs on, started when they are first needed."""
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from streamgym.stack import kafka
+from streamgym.stack.session import close_session, spark_session
+from streamgym.stack.shared import ELSEWHERE
+from streamgym.stack.spark import Spark
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+
+class OwnWorld:
+    """A broker and a Spark of its own, or those that the environment names."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def kafka(self) -> str:
+        """Return the broker's bootstrap servers."""
+        if ELSEWHERE["kafka"] not in os.environ:
+            kafka.prepare()
+            server = self._stack.enter_context(kafka.Kafka())
+            self._announce("kafka", server.address)
+        return os.environ[ELSEWHERE["kafka"]]
+
+    def spark(self) -> "SparkSession":
+        """Return a session on the Spark Connect server."""
+        if ELSEWHERE["spark"] not in os.environ:
+            server = self._stack.enter_context(Spark())
+            self._announce("spark", server.address)
+        remote = os.environ[ELSEWHERE["spark"]]
+        self._stack.callback(close_session, remote)
+        return spark_session(remote)
+
+    def _announce(self, name: str, address: str) -> None:
+        """Make the answers, which run in this process or below it, use the same server."""
+        os.environ[ELSEWHERE[name]] = address
+        self._stack.callback(os.environ.pop, ELSEWHERE[name], None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
