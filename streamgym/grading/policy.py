@@ -28,6 +28,9 @@ PROCESSES = 64
 OPEN_FILES = 1024
 """Files and sockets that one process may hold open."""
 
+SPARK_MEMORY = "12G"
+"""Memory of Spark's sandbox; Java reserves much that it never touches."""
+
 DISK = 1_000_000_000
 """Bytes that a box may hold; the sandbox has no quota, so whoever waits for the box looks."""
 
@@ -41,8 +44,14 @@ SYSTEM = (
     "/etc/ld.so.cache",  # where shared libraries are
     "/etc/localtime",
     "/etc/fonts",  # matplotlib asks fontconfig
+    "/dev/random",  # without it Java gathers its own randomness, for ten seconds
     "/dev/urandom",
     "/dev/zero",
+)
+SPARK_SYSTEM = (
+    "/etc/passwd",  # Hadoop's login asks for the user's name
+    "/etc/nsswitch.conf",
+    "/proc",  # Spark looks its Python processes up; sandlock hides those of others
 )
 
 
@@ -64,6 +73,22 @@ def policy(
         "max_processes": PROCESSES,
         "max_open_files": OPEN_FILES,
         "no_coredump": True,  # a dump would leave the workspace
+    }
+
+
+def spark_policy(home: Path, net_allow: Iterable[str]) -> dict[str, Any]:
+    """Return the sandbox of a Spark server, in which Python functions of queries run.
+
+    Args:
+        home: its folder.
+        net_allow: addresses ``host:port`` that it may connect to.
+    """
+    allowed = policy(home, net_allow)
+    allowed["fs_readable"] += _existing(SPARK_SYSTEM)
+    return allowed | {
+        "net_allow_bind": ["1024-65535"],  # it serves on ports of its own
+        "max_memory": SPARK_MEMORY,
+        "name": "localhost",  # the host name that it looks up
     }
 
 

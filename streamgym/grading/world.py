@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,7 +12,12 @@ from streamgym.checks.answers import Run, Ungradable
 from streamgym.errors import StreamgymError
 from streamgym.grading.box import Box
 from streamgym.grading.kernel import Kernel
+from streamgym.grading.spark import SandboxedSpark
 from streamgym.stack.kafka import Kafka
+from streamgym.stack.ports import free_port
+from streamgym.stack.server import Server
+from streamgym.stack.session import close_session, spark_session
+from streamgym.stack.spark import Spark
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -26,10 +32,11 @@ class GradingWorld:
     """
 
     def __init__(self, *, with_spark: bool = False, sandboxed: bool = True) -> None:
-        self.with_spark = with_spark
+        self._with_spark = with_spark
         self.sandboxed = sandboxed
         self._stack = ExitStack()
         self._kafka = Kafka()
+        self._spark: Spark | None = None
         self._boxes: list[Box] = []
         self._abandoned = False
         self._ready: list[Kernel] = []
@@ -43,7 +50,11 @@ class GradingWorld:
         """
         try:
             self._stack.enter_context(self._kafka)
-            self._ready.append(self._new_kernel())
+            self._spark = self._new_spark() if self._with_spark else None
+            with ThreadPoolExecutor(1) as aside:
+                spark = aside.submit(self._start_spark)
+                self._ready.append(self._new_kernel())
+                spark.result()
         except BaseException:
             self.close()
             raise
@@ -58,10 +69,13 @@ class GradingWorld:
         self._abandoned = True
         for box in list(self._boxes):
             box.interrupt(signal.SIGKILL)
+        if self._spark:
+            self._spark.kept.interrupt(signal.SIGKILL)
 
     def lost(self) -> str:
         """Return which system has ended by itself, if one has."""
-        return "" if self._kafka.kept.alive() else "the broker was lost"
+        servers: list[Server] = [self._kafka, *([self._spark] if self._spark else [])]
+        return next((f"{s.name} was lost" for s in servers if not s.kept.alive()), "")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -79,8 +93,14 @@ class GradingWorld:
         return self._kafka.bootstrap_servers
 
     def spark(self) -> "SparkSession":
-        """Return the checking side's own session."""
-        raise NotImplementedError
+        """Return the checking side's own session.
+
+        Raises:
+            Ungradable: this world was started without Spark.
+        """
+        if self._spark is None:
+            raise Ungradable("the lab's check needs a Spark that was not started")
+        return spark_session(self._spark.remote)
 
     def kernel(self) -> Kernel:
         """Return a kernel that has run nothing yet."""
@@ -110,6 +130,14 @@ class GradingWorld:
         self._stack.callback(kernel.stop)
         return kernel
 
+    def _new_spark(self) -> Spark:
+        return SandboxedSpark(self.kafka()) if self.sandboxed else Spark(port=free_port())
+
+    def _start_spark(self) -> None:
+        if self._spark:
+            self._stack.enter_context(self._spark)
+            self._stack.callback(close_session, self._spark.remote)
+
     def _box(self, variables: Mapping[str, str]) -> Box:
         if self._abandoned:
             raise StreamgymError("grading was stopped")
@@ -118,8 +146,10 @@ class GradingWorld:
         return box
 
     def _variables(self) -> dict[str, str]:
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
+        variables = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
+        return variables | ({"SPARK_REMOTE": self._spark.remote} if self._spark else {})
 
     def _addresses(self, variables: Mapping[str, str]) -> list[str]:
         """Return the addresses that a submission's process is told of, and may connect to."""
-        return [variables["KAFKA_BOOTSTRAP_SERVERS"]]
+        told = [variables.get(name, "") for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE")]
+        return [address.removeprefix("sc://") for address in told if address]

@@ -1,0 +1,28 @@
+"""Spark in a sandbox: the Python functions in a submission's queries run there."""
+
+from streamgym.grading.policy import spark_policy
+from streamgym.stack.ports import LOOPBACK, free_port
+from streamgym.stack.spark import Spark
+
+
+class SandboxedSpark(Spark):
+    """A Spark Connect server that may connect to one broker and to itself.
+
+    Args:
+        kafka: the broker's bootstrap servers.
+    """
+
+    def __init__(self, kafka: str) -> None:
+        super().__init__(port=free_port())
+        self._inner_ports = {
+            "spark.driver.port": free_port(),
+            "spark.blockManager.port": free_port(),
+        }
+        own = [f"{LOOPBACK}:{port}" for port in self._inner_ports.values()]
+        self.sandbox = spark_policy(self.home, [kafka, *own])
+
+    def _submit(self) -> list[str]:
+        """Add fixed ports, and unix sockets to Python, whose ports could not be named."""
+        main, *rest = super()._submit()
+        settings = self._inner_ports | {"spark.python.unix.domain.socket.enabled": "true"}
+        return [main, *(f"--conf={name}={value}" for name, value in settings.items()), *rest]
