@@ -35,15 +35,15 @@ morning.iloc[60:72]
 # %% [markdown]
 # ## 1. Same flights, two answers
 #
-# Play the morning into Kafka twice, once faster than the other, and count flights in windows of one second of the *machine's* clock. That is **processing time**: the time at which the program happens to see a record.
+# Play the morning into Kafka twice, once faster than the other, and count flights in windows of half a second of the *machine's* clock. That is **processing time**: the time at which the program happens to see a record.
 
 # %%
 kafka = lab.kafka()
 seen = {}
-for name, pace in {"first replay": timedelta(hours=3), "second replay": timedelta(hours=2)}.items():
+for name, pace in {"first replay": timedelta(hours=6), "second replay": timedelta(hours=4)}.items():
     times = log_times(kafka, replay(kafka, morning, pace=pace))
-    seconds = [int(time - times[0]) for time in times]
-    seen[name] = [seconds.count(second) for second in range(max(seconds) + 1)]
+    numbers = [int((time - times[0]) / 0.5) for time in times]
+    seen[name] = [numbers.count(number) for number in range(max(numbers) + 1)]
 pictures.replays(seen)
 
 # %% [markdown]

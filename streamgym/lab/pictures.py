@@ -29,11 +29,11 @@ def event_time(events: pd.DataFrame) -> None:
     plt.show()
 
 
-def replays(counts: dict[str, list[int]], second: str = "second") -> None:
+def replays(counts: dict[str, list[int]]) -> None:
     """Draw counts per window side by side, one colour a replay."""
     frame = pd.DataFrame({name: pd.Series(values) for name, values in counts.items()}).fillna(0)
     axes = frame.plot.bar(figsize=(8, 3), width=0.8, rot=0, color=[ON_TIME, LATE])
-    axes.set(xlabel=f"processing-time window ({second} of the machine's clock)", ylabel="flights")
+    axes.set(xlabel="window of the machine's clock (processing time)", ylabel="flights")
     plt.show()
 
 
