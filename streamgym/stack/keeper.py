@@ -48,7 +48,11 @@ def main(spec: dict[str, Any]) -> int:
     wake = Wake()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: wake.up())
-    pid, wait = _started(spec)
+    try:
+        pid, wait = _started(spec)
+    except Exception as error:
+        os.write(report, json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        return 1
     ended = threading.Event()
     threading.Thread(target=_report_end, args=(wait, wake, ended), daemon=True).start()
     os.write(report, json.dumps({"pid": pid}).encode() + b"\n")

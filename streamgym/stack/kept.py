@@ -93,9 +93,11 @@ class Kept:
         except BaseException:
             keeper.stdin.close()
             raise
-        if not line:
-            raise StreamgymError(f"{command[0]} could not be started: see {log or 'its output'}")
-        return cls(keeper, int(json.loads(line)["pid"]))
+        reply = json.loads(line or '{"error": "its keeper ended"}')
+        if "error" in reply:
+            keeper.stdin.close()
+            raise StreamgymError(f"{Path(command[0]).name} could not be started: {reply['error']}")
+        return cls(keeper, int(reply["pid"]))
 
     @property
     def keeper(self) -> Identity:

@@ -1,7 +1,7 @@
 """Spark sessions by address."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -14,12 +14,13 @@ def spark_session(remote: str) -> "SparkSession":
 
     ``pyspark.sql.functions`` then makes columns for Spark Connect.
     """
-    from pyspark.sql import SparkSession
+    from pyspark.sql import SparkSession as Classic
 
-    if remote not in _sessions or _sessions[remote].is_stopped:
+    session: Any = _sessions.get(remote)
+    if session is None or session.is_stopped:
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
-        _sessions[remote] = SparkSession.builder.remote(remote).create()
-    return _sessions[remote]
+        session = _sessions[remote] = Classic.builder.remote(remote).create()
+    return cast("SparkSession", session)
 
 
 def close_session(remote: str) -> None:
