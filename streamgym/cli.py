@@ -1,6 +1,5 @@
 """The ``streamgym`` command: one thin command per verb."""
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,9 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
 )
 out, err = Console(), Console(stderr=True)
+
+START = "labs/03_windowing/lab.ipynb"
+"""What JupyterLab opens."""
 
 Labs = Annotated[list[str] | None, typer.Argument(help="such as 03 or 03_windowing; all if none")]
 
@@ -98,20 +100,23 @@ def lab(
 
     Example: streamgym lab -- --no-browser --port 8899
     """
+    from jupyterlab.labapp import LabApp
+
     from streamgym.checks.labs import course_root
     from streamgym.stack import shared
 
     for name in shared.SERVERS:
         with err.status(f"starting {name} …"):
             shared.address(name)
-    start = "labs/03_windowing/lab.ipynb"
-    command = [sys.executable, "-m", "jupyterlab", start, *(options or [])]
-    process = subprocess.Popen(command, cwd=course_root())
-    while True:
-        try:
-            raise typer.Exit(process.wait())
-        except KeyboardInterrupt:
-            continue  # JupyterLab got the Ctrl-C too, and asks whether to end.
+    LabApp.launch_instance(
+        [
+            f"--ServerApp.root_dir={course_root()}",
+            f"--LabApp.default_url=/lab/tree/{START}",
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            *(options or []),
+        ]
+    )
 
 
 @commands.command()

@@ -144,7 +144,7 @@ lab.check("sessions")
 #
 # Back to the open question: when may a window close? A **watermark** is the program's promise: "I expect nothing older than this any more". The usual one is the newest event time seen so far, minus an allowed **lateness**.
 #
-# Below, the black line is the watermark. Red flights came behind it. Move the lateness and see what it costs.
+# Below, the black line is the watermark. Red flights came behind it. Go back to the sliders and move the lateness: what does it cost, and what does it save?
 
 # %%
 pictures.timeline(morning, timedelta(hours=1), timedelta(hours=1), timedelta(minutes=30))
