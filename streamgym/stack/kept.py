@@ -127,9 +127,11 @@ class Kept:
     def stop(self) -> None:
         """End the child and all that it started, and wait until they are gone."""
         assert self._keeper.stdin
+        assert self._keeper.stdout
         self._keeper.stdin.close()
         self._keeper.terminate()
         self._keeper.wait()
+        self._keeper.stdout.close()
 
     def wait(self, seconds: float | None = None) -> int:
         """Wait for the child's exit code.

@@ -1,11 +1,13 @@
 """A course with one tiny lab, and notebooks for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+
+from streamgym.checks.labs import load_exercises
 
 CHECKS = """
 from streamgym.checks import Case, Choice, Expectations, Function, Worker, exercise, expect
@@ -56,33 +58,36 @@ SOLVED = (LAB, DOUBLE, 'lab.check("double")', SHOUT, FAVOURITE)
 Write = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="package")
+def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("course")
     (root / "labs" / "01_tiny").mkdir(parents=True)
     (root / "labs" / "01_tiny" / "checks.py").write_text(CHECKS)
-    return root
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STREAMGYM_COURSE", str(root))
+        load_exercises.cache_clear()
+        yield root
+        load_exercises.cache_clear()
 
 
-@pytest.fixture(autouse=True)
-def course(tiny_course: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("STREAMGYM_COURSE", str(tiny_course))
-    yield tiny_course
+@pytest.fixture(scope="package", autouse=True)
+def course(tiny_course: Path) -> Path:
+    return tiny_course
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def solved() -> tuple[str, ...]:
     """The cells of a solved notebook: lab, double, a check, shout, favourite."""
     return SOLVED
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write a notebook with these code cells, and return its path."""
+@pytest.fixture(scope="package")
+def write() -> Write:
+    """Write a notebook with these code cells into a folder, and return its path."""
 
-    def write_cells(name: str, cells: tuple[str, ...]) -> Path:
-        path = tmp_path / f"{name}.ipynb"
-        path.parent.mkdir(exist_ok=True)
+    def write_cells(folder: Path, name: str, cells: Sequence[str]) -> Path:
+        path = folder / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=[new_code_cell(text) for text in cells]), path)
         return path
 
