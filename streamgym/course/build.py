@@ -7,6 +7,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from streamgym.checks.labs import course_root, lab_names
+from streamgym.course.readme import readme
 from streamgym.course.source import Cell, Source, read_source
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -23,7 +24,10 @@ def notebooks(lab: str) -> dict[Path, str]:
 
 
 def build(labs: list[str]) -> Iterator[Path]:
-    """Write the notebooks of these labs (all, when none is named); yield those that changed."""
+    """Write the notebooks of these labs (all, when none is named) and the README's table.
+
+    Yields the files that changed.
+    """
     for path, text in _all(labs):
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -31,13 +35,15 @@ def build(labs: list[str]) -> Iterator[Path]:
 
 
 def stale(labs: list[str]) -> list[Path]:
-    """Return the notebooks that differ from what their source gives."""
+    """Return the files that differ from what their sources give."""
     return [path for path, text in _all(labs) if not path.exists() or path.read_text() != text]
 
 
 def _all(labs: list[str]) -> Iterator[tuple[Path, str]]:
     for lab in labs or lab_names():
         yield from notebooks(lab).items()
+    if (course_root() / "README.md").exists():
+        yield readme()
 
 
 def _render(lab: str, source: Source, text_of: Callable[[Cell], str]) -> str:
