@@ -7,6 +7,7 @@ no listening on TCP ports, and no signal to a process outside of the sandbox.
 """
 
 import os
+import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -88,8 +89,13 @@ def spark_policy(home: Path, net_allow: Iterable[str]) -> dict[str, Any]:
     return allowed | {
         "net_allow_bind": ["1024-65535"],  # it serves on ports of its own
         "max_memory": SPARK_MEMORY,
-        "name": "localhost",  # the host name that it looks up
+        "name": _loopback_name(),  # the host name that it looks up
     }
+
+
+def _loopback_name() -> str:
+    """Return a host name that resolves without a look-up; no two sandboxes may share theirs."""
+    return ".".join(["127", *(str(secrets.randbelow(254) + 1) for _ in range(3))])
 
 
 def require_sandbox() -> None:
