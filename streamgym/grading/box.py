@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from streamgym.grading.policy import DISK, FILES, environment, link_package, policy
@@ -30,9 +31,15 @@ class Box:
     Args:
         net_allow: addresses ``host:port`` that the process may connect to.
         sandboxed: False runs it without protection.
+        fills: further folders that it may fill, by what it sends to a server.
     """
 
-    def __init__(self, net_allow: Iterable[str] = (), sandboxed: bool = True) -> None:
+    def __init__(
+        self,
+        net_allow: Iterable[str] = (),
+        sandboxed: bool = True,
+        fills: Iterable[Path] = (),
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="streamgym-"))
         self.home = self.folder / "home"
         self.home.mkdir()
@@ -40,6 +47,7 @@ class Box:
         imports = link_package(self.folder / "imports")
         self._env = {**environment(self.home), "PYTHONPATH": str(imports)}
         self._policy = policy(self.home, net_allow, [imports]) if sandboxed else None
+        self._filled = [self.folder, *fills]
         self._kept: Kept | None = None
         self._looked = 0.0
 
@@ -101,22 +109,22 @@ class Box:
     def _look_at_disk(self) -> None:
         if time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
-            if _is_full(self.folder):
+            if _are_full(self._filled):
                 self.interrupt(signal.SIGKILL)
 
 
-def _is_full(folder: Path) -> bool:
-    files = bytes_used = 0
-    for parent, _, names in os.walk(folder):
+def _are_full(folders: Iterable[Path]) -> bool:
+    files = used = 0
+    for parent, _, names in chain.from_iterable(map(os.walk, folders)):
         for name in names:
             files += 1
-            bytes_used += _blocks(Path(parent, name))
-            if files > FILES or bytes_used > DISK:
+            used += _bytes(Path(parent, name))
+            if files > FILES or used > DISK:
                 return True
     return False
 
 
-def _blocks(path: Path) -> int:
+def _bytes(path: Path) -> int:
     try:
         return path.lstat().st_blocks * 512
     except OSError:  # it has gone meanwhile

@@ -53,7 +53,11 @@ class Grading:
             return exercise.without_marks(Verdict.UNGRADABLE, why)
         seed = seed_of(self.secret, self.lab, exercise.name, self.student)
         with Case(seed, self.world) as case:
-            return exercise.grade(answers, case)
+            result = exercise.grade(answers, case)
+        error = run.error(exercise.name)
+        if result.verdict is Verdict.NOT_ATTEMPTED and error:
+            return exercise.without_marks(Verdict.FAILED, f"its cell raised {error}")
+        return result
 
 
 def in_lasting_world(

@@ -55,7 +55,7 @@ class Kernel:
         self._context = zmq.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         self._context.setsockopt(zmq.RCVHWM, QUEUED)
-        manager = _manager(box, variables)
+        manager = _manager(box, variables, self._context)
         manager.start_kernel()
         self._client: BlockingKernelClient = manager.client(context=self._context)
         self._client.start_channels(stdin=False, hb=False)
@@ -134,7 +134,7 @@ class _OneSpec(KernelSpecManager):
         return self.spec
 
 
-def _manager(box: Box, variables: Mapping[str, str]) -> KernelManager:
+def _manager(box: Box, variables: Mapping[str, str], context: zmq.Context[Any]) -> KernelManager:
     """Return a manager whose kernel listens on unix sockets in the box's home."""
     config = {"box": box, "variables": dict(variables)}
     spec = KernelSpec(
@@ -147,8 +147,9 @@ def _manager(box: Box, variables: Mapping[str, str]) -> KernelManager:
         kernel_name="streamgym",
         kernel_spec_manager=_OneSpec(spec=spec),
         client_factory=BlockingKernelClient,
+        context=context,
         transport="ipc",
-        ip=str(box.home / "kernel"),
+        ip=str(box.home / "k"),  # short: the path of a unix socket has 107 characters
         connection_file=str(box.home / "kernel.json"),
     )
 

@@ -43,8 +43,9 @@ class Outputs:
 
     @property
     def error(self) -> str:
-        """The name of the exception that ended the cell, or nothing."""
-        return next((str(o.ename) for o in self.kept if o.output_type == "error"), "")
+        """The exception that ended the cell, as ``NameError: name 'x' is not defined``."""
+        errors = [o for o in self.kept if o.output_type == "error"]
+        return f"{errors[0].ename}: {errors[0].evalue}"[:300] if errors else ""
 
 
 def note(text: str) -> Any:

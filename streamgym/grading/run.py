@@ -5,8 +5,9 @@ loss the kernel is started anew and the other cells are run again.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from streamgym.checks.answers import Ungradable
@@ -52,6 +53,7 @@ class NotebookRun:
         self._kernel: Kernel | None = None
         self._losses = 0
         self.troubles: dict[int, str] = {}
+        self._errors: dict[int, str] = {}
 
     def run(self) -> None:
         """Run all cells, and after the loss of a kernel those that did not cause it.
@@ -84,8 +86,14 @@ class NotebookRun:
 
     def trouble(self, exercise: str) -> str:
         """Return why the cell that defines an exercise's answer has no result; mostly nothing."""
-        defining = [n for n, cell in self._cells.items() if exercise in names(cell.source)]
-        return self.troubles.get(defining[-1], "") if defining else ""
+        return self.troubles.get(self._defining(exercise), "")
+
+    def error(self, exercise: str) -> str:
+        """Return the error that the cell which defines an exercise's answer raised, if any."""
+        return self._errors.get(self._defining(exercise), "")
+
+    def _defining(self, exercise: str) -> int:
+        return max((n for n, c in self._cells.items() if exercise in names(c.source)), default=-1)
 
     def close(self) -> None:
         """End the kernel."""
@@ -96,16 +104,21 @@ class NotebookRun:
     def _run_in_new_kernel(self) -> None:
         kernel = self._kernel = self._start()
         deadline = time.monotonic() + self._limits.notebook
-        for number, cell in self._cells.items():
+        self._errors.clear()
+        for number in chain(self._cells, self._out_of_order()):
             if number in self.troubles:
                 continue
             seconds = min(self._limits.cell, deadline - time.monotonic())
             try:
-                self._run_cell(number, cell, kernel, seconds)
+                self._run_cell(number, self._cells[number], kernel, seconds)
             except KernelLost as error:
                 self._trouble_at(number, str(error))
                 self._lose(number)
                 return
+
+    def _out_of_order(self) -> Iterator[int]:
+        """Yield the cells that lacked a name when they were run: others may define it by now."""
+        yield from [n for n, error in self._errors.items() if error.startswith("NameError")]
 
     def _run_cell(self, number: int, cell: Any, kernel: Kernel, seconds: float) -> None:
         if seconds <= 0:
@@ -119,11 +132,17 @@ class NotebookRun:
         try:
             for message in kernel.execute(cell.source, seconds):
                 outputs.take(message)
-            if outputs.error == "MemoryError":
-                self._trouble_at(number, "ran out of memory")
+            self._note_error(number, outputs)
         except TimedOut as error:
             self._trouble_at(number, str(error))
         self._watch.cell_complete(cell, number)
+
+    def _note_error(self, number: int, outputs: Outputs) -> None:
+        self._errors.pop(number, None)
+        if outputs.error.startswith("MemoryError"):
+            self._trouble_at(number, "ran out of memory")
+        elif outputs.error:
+            self._errors[number] = outputs.error
 
     def _trouble_at(self, number: int, what: str) -> None:
         cell = self._cells[number]

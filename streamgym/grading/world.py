@@ -141,7 +141,8 @@ class GradingWorld:
     def _box(self, variables: Mapping[str, str]) -> Box:
         if self._abandoned:
             raise StreamgymError("grading was stopped")
-        box = Box(self._addresses(variables), self.sandboxed)
+        box = Box(self._addresses(variables), self.sandboxed, fills=[self._kafka.home])
+        self._stack.callback(box.stop)
         self._boxes.append(box)
         return box
 

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from streamgym.checks.results import Result, Verdict
+from streamgym.grading import box
 from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Row
 from streamgym.grading.run import Limits
@@ -73,6 +74,29 @@ def attacks(solved: tuple[str, ...], listener: int, folder: Path) -> dict[str, l
         "eats memory in its answer": [lab, "def double(n): return bytearray(64<<30)", favourite],
         "prints without end": [lab, "while True: print('x' * 100_000)", *rest],
         "sends a huge reply": [lab, "def double(n): return 'x' * 500_000_000", favourite],
+        "fills the disk": [
+            lab,
+            double,
+            "with open('big', 'wb') as f:\n    while True: f.write(bytes(10_000_000))",
+            shout,
+            favourite,
+        ],
+        "fills a topic": [
+            lab,
+            double,
+            "from kafka import KafkaAdminClient, KafkaProducer\nfrom kafka.admin import NewTopic\n"
+            "KafkaAdminClient(bootstrap_servers=lab.kafka()).create_topics([NewTopic('t', 1, 1)])\n"
+            "producer = KafkaProducer(bootstrap_servers=lab.kafka())\n"
+            "while True: producer.send('t', bytes(900_000))",
+            favourite,
+        ],
+        "forks without end": [
+            lab,
+            double,
+            "import subprocess\nwhile True: subprocess.Popen(['sleep', '300'])",
+            shout,
+            favourite,
+        ],
         "forges": [lab, FORGED, "double = favourite = 'passed'"],
         "always equal": [lab, ALWAYS_EQUAL],
         "patches the reply": [
@@ -112,6 +136,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(attacks, folder: Path, write) -> dict[str, Row]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADERS_OWN", "secret")
+        patch.setattr(box, "DISK", 200_000_000)
         for name, cells in attacks.items():
             write(folder, name, cells)
         found = grade_all([folder], folder / "out", jobs=2, limits=LIMITS, progress=False)
@@ -138,7 +163,7 @@ def test_every_attack_has_a_row(rows, attacks) -> None:
 @pytest.mark.parametrize(
     "name",
     ["neighbour", "exits", "ends the process", "kills itself", "loops", "ignores the interrupt",
-     "prints without end"],
+     "prints without end", "fills the disk", "forks without end"],
 )  # fmt: skip
 def test_a_bad_cell_costs_no_other_cell(rows, name: str) -> None:
     assert verdicts(rows[name]) == ["passed"] * 3
@@ -192,6 +217,10 @@ def test_a_worker_is_in_a_sandbox_too(rows) -> None:
 
 def test_a_worker_that_does_not_end_is_ungradable(rows) -> None:
     assert of(rows["worker loops"], "shout").verdict is Verdict.UNGRADABLE
+
+
+def test_a_topic_cannot_be_filled_without_end(rows) -> None:
+    assert of(rows["fills a topic"], "double").verdict is not Verdict.FAILED
 
 
 def test_nothing_is_left_behind(rows) -> None:
