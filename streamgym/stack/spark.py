@@ -118,7 +118,6 @@ class Spark(Server):
             "spark.ui.port": self.ui_port,
             "spark.local.dir": self.home / "tmp",
             "spark.sql.warehouse.dir": self.home / "warehouse",
-            "spark.sql.streaming.checkpointLocation": self.home / "checkpoints",
         }
         settings = [f"--conf={key}={value}" for key, value in (SETTINGS | own).items()]
         server = "org.apache.spark.sql.connect.service.SparkConnectServer"
