@@ -5,7 +5,7 @@ loss the kernel is started anew and the other cells are run again.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -73,16 +73,14 @@ class NotebookRun:
         self.run()
         if self._kernel is None:
             raise Ungradable("its notebook took the kernel down too often")
+        code = inside.call(request)
         try:
-            messages = list(
-                self._kernel.execute(inside.call(request), self._limits.answer, silent=True)
-            )
+            return _reply(self._kernel.execute(code, self._limits.answer, silent=True))
         except TimedOut as error:
             raise Ungradable(f"your answer {error}") from None
         except KernelLost as error:
-            self._lose(max(self._cells))
+            self._lose(max(self._cells, default=0))
             raise Ungradable(f"your answer {error}") from None
-        return _reply(messages)
 
     def trouble(self, exercise: str) -> str:
         """Return why the cell that defines an exercise's answer has no result; mostly nothing."""
@@ -160,14 +158,11 @@ class NotebookRun:
                     self._trouble_at(later, "comes after cells that took the kernel down too often")
 
 
-def _reply(messages: list[Message]) -> str:
-    """Return the reply among messages; text that means nothing when there is none."""
+def _reply(messages: Iterable[Message]) -> str:
+    """Return the first reply among all messages; text that means nothing when there is none."""
+    reply = ""
     for message in messages:
-        content = message["content"]
-        if content.get("ename") == "MemoryError":
-            raise Ungradable("your answer ran out of memory")
-        if isinstance(content.get("data"), dict) and isinstance(
-            content["data"].get(inside.MIME), str
-        ):
-            return str(content["data"][inside.MIME])
-    return "null"
+        data = message["content"].get("data")
+        if not reply and isinstance(data, dict) and isinstance(data.get(inside.MIME), str):
+            reply = data[inside.MIME]
+    return reply or "null"

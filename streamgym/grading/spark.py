@@ -1,5 +1,11 @@
 """Spark in a sandbox: the Python functions in a submission's queries run there."""
 
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.client import core
+from pyspark.sql.types import UserDefinedType
+
 from streamgym.grading.policy import spark_policy
 from streamgym.stack.ports import LOOPBACK, free_port
 from streamgym.stack.spark import Spark
@@ -26,3 +32,26 @@ class SandboxedSpark(Spark):
         main, *rest = super()._submit()
         settings = self._inner_ports | {"spark.python.unix.domain.socket.enabled": "true"}
         return [main, *(f"--conf={name}={value}" for name, value in settings.items()), *rest]
+
+
+class Refused(PySparkException):
+    """An answer of the server's holds what would run code here."""
+
+
+def distrust_answers() -> None:
+    """Make this process's Spark Connect client take nothing but data from a server.
+
+    PySpark 4.2 unpickles observed metrics of the name ``__python_accumulator__``, and imports the
+    module that a user-defined type names. A submission's query can bring both.
+    """
+    core.pickleSer = _NoPickles()  # type: ignore[attr-defined,assignment]
+    UserDefinedType.fromJson = _no_types  # type: ignore[method-assign]
+
+
+class _NoPickles:
+    def loads(self, data: bytes) -> Any:
+        raise Refused("the query's observed metrics hold a pickled object")
+
+
+def _no_types(json: dict[str, Any]) -> Any:
+    raise Refused("the query's columns have a user-defined type")

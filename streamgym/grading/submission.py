@@ -68,10 +68,13 @@ def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 
 def student_of(notebook: Path) -> str:
-    """Return the student that a path names: the stem, or the folder of a ``lab.ipynb``."""
+    """Return the student that a path names: the stem, or the folder of a ``lab.ipynb``.
+
+    What cannot be printed becomes a question mark.
+    """
     path = notebook.absolute()
     name = path.parent.name if path.stem == "lab" else path.stem
-    return name.encode(errors="replace").decode()
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def read(student: str, path: Path) -> Submission:

@@ -12,7 +12,7 @@ from streamgym.checks.answers import Run, Ungradable
 from streamgym.errors import StreamgymError
 from streamgym.grading.box import Box
 from streamgym.grading.kernel import Kernel
-from streamgym.grading.spark import SandboxedSpark
+from streamgym.grading.spark import SandboxedSpark, distrust_answers
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.ports import free_port
 from streamgym.stack.server import Server
@@ -100,6 +100,7 @@ class GradingWorld:
         """
         if self._spark is None:
             raise Ungradable("the lab's check needs a Spark that was not started")
+        distrust_answers()
         return spark_session(self._spark.remote)
 
     def kernel(self) -> Kernel:

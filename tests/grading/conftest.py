@@ -1,5 +1,6 @@
 """A course with one tiny lab, and notebooks for it."""
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,3 +93,10 @@ def write() -> Write:
         return path
 
     return write_cells
+
+
+@pytest.fixture(scope="package")
+def listener() -> Iterator[int]:
+    """A server on another loopback port, as another submission's broker would be."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

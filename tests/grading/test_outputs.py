@@ -30,10 +30,10 @@ def test_output_beyond_the_limit_is_dropped_and_said_so() -> None:
     assert "dropped" in outputs.kept[-1].text
 
 
-def test_the_name_of_an_error_is_known() -> None:
+def test_the_error_that_ended_a_cell_is_known() -> None:
     outputs = Outputs()
-    outputs.take(message("error", ename="MemoryError", evalue="", traceback=[]))
-    assert outputs.error == "MemoryError"
+    outputs.take(message("error", ename="MemoryError", evalue="too much", traceback=[]))
+    assert outputs.error == "MemoryError: too much"
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,9 @@ def test_a_cell_names_what_it_defines() -> None:
     )
     assert names(cell) == {"f", "K", "g", "y"}
     assert names("%%worker late\nx = 1") == {"late", "x"}
+
+
+def test_a_name_holds_nothing_that_a_terminal_would_act_on(tmp_path: Path) -> None:
+    name = b"a\x1b[31m\xff.ipynb".decode(errors="surrogateescape")
+    (tmp_path / name).write_text("{}")
+    assert [student for student, _ in find([tmp_path])] == ["a?[31m?"]

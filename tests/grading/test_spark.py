@@ -1,0 +1,93 @@
+import base64
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql.connect.dataframe import DataFrame
+
+from streamgym.checks import plans
+from streamgym.grading.spark import Refused
+from streamgym.grading.world import GradingWorld
+
+pytestmark = pytest.mark.stack
+
+ASK = """
+import base64, os
+from pyspark.sql.connect.functions import udf
+from pyspark.sql.types import StringType
+from streamgym.checks import plans
+from streamgym.stack.session import spark_session
+
+@udf(returnType=StringType())
+def spy(_):
+    import socket
+    def tried(what, *args):
+        try:
+            return "done: " + str(what(*args))
+        except OSError as error:
+            return type(error).__name__
+    beside = tried(socket.create_connection, ("127.0.0.1", {port}), 2)
+    return beside + " " + tried(open, {secret!r})
+
+spark = spark_session(os.environ["SPARK_REMOTE"])
+message = plans.to_message(spark.range(1).select(spy("id").alias("seen")))
+print(base64.b64encode(message).decode())
+"""
+
+
+OBSERVE = """
+import base64, os
+from pyspark.sql.connect import functions as F
+from streamgym.checks import plans
+from streamgym.stack.session import spark_session
+
+metric = F.max(F.lit(bytearray({pickled!r}))).alias("x")
+frame = spark_session(os.environ["SPARK_REMOTE"]).range(1).observe("__python_accumulator__", metric)
+print(base64.b64encode(plans.to_message(frame)).decode())
+"""
+
+
+class Touch:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[GradingWorld]:
+    with GradingWorld(with_spark=True) as world:
+        yield world
+
+
+@pytest.fixture
+def received(world: GradingWorld):
+    """Run code that prints a query in a kernel, and return the query on the grader's side."""
+
+    def receive(code: str) -> DataFrame:
+        kernel = world.kernel()
+        messages = list(kernel.execute(code, 60))
+        kernel.stop()
+        printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+        return plans.to_frame(base64.b64decode(printed.strip().splitlines()[-1]), world.spark())
+
+    return receive
+
+
+def test_python_functions_of_a_query_are_in_the_sandbox(received, tmp_path, listener) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    frame = received(ASK.format(port=listener, secret=str(secret)))
+    assert frame.collect()[0]["seen"] == "ConnectionRefusedError PermissionError"
+
+
+def test_a_query_cannot_make_the_grader_unpickle(received, tmp_path: Path) -> None:
+    bait = tmp_path / "unpickled"
+    frame = received(OBSERVE.format(pickled=pickle.dumps(Touch(bait))))
+    with pytest.raises(Refused, match="pickled"):
+        frame.collect()
+    assert not bait.exists()
