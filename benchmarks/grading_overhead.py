@@ -17,8 +17,8 @@ import papermill
 
 from streamgym.checks.labs import course_root
 from streamgym.grading.batch import grade_all
-from streamgym.stack import kafka
 from streamgym.stack.kafka import Kafka
+from streamgym.stack.prepare import prepare
 from streamgym.stack.spark import Spark
 
 SUBMISSION = course_root() / "tests" / "submissions" / "ada_perfect.ipynb"
@@ -27,7 +27,7 @@ ROUNDS = 3
 
 def main() -> None:
     """Measure, and print the ratio and where the time goes."""
-    kafka.prepare()
+    prepare()
     bare, graded = [], []
     with tempfile.TemporaryDirectory() as folder, Kafka() as broker, Spark() as spark:
         here = Path(folder)

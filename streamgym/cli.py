@@ -85,10 +85,9 @@ def doctor() -> None:
 def setup() -> None:
     """Fetch the jars and prepare fast starts; at once when that is done already."""
     from streamgym.data import flights
-    from streamgym.stack import jars, kafka
+    from streamgym.stack.prepare import prepare
 
-    kafka.prepare()
-    jars.jars("spark")
+    prepare()
     flights.events()
 
 

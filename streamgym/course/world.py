@@ -4,7 +4,8 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from streamgym.stack import kafka
+from streamgym.stack.kafka import Kafka
+from streamgym.stack.prepare import prepare
 from streamgym.stack.session import close_session, spark_session
 from streamgym.stack.shared import ELSEWHERE
 from streamgym.stack.spark import Spark
@@ -22,8 +23,8 @@ class OwnWorld:
     def kafka(self) -> str:
         """Return the broker's bootstrap servers."""
         if ELSEWHERE["kafka"] not in os.environ:
-            kafka.prepare()
-            server = self._stack.enter_context(kafka.Kafka())
+            prepare()
+            server = self._stack.enter_context(Kafka())
             self._announce("kafka", server.address)
         return os.environ[ELSEWHERE["kafka"]]
 

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import uuid
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streamgym.errors import StreamgymError
-from streamgym.stack import jars, paths
+from streamgym.stack import aot, jars, paths
 from streamgym.stack.java import java
 from streamgym.stack.kept import Kept
 from streamgym.stack.ports import LOOPBACK, free_port
@@ -83,9 +82,13 @@ class Kafka(Server):
     def _launch(self, cleanup: list[Path]) -> Kept:
         self.port, controller = free_port(self.port), free_port()
         config = self._configure(self.home, controller)
-        command = [*_java(*_aot_cache()), "kafka.Kafka", str(config)]
         return Kept.start(
-            command, env=dict(os.environ), log=self.log, cleanup=cleanup, cwd=self.home
+            [*_java(*self._aot_options(aot_cache())), "kafka.Kafka", str(config)],
+            env=dict(os.environ),
+            cwd=self.home,
+            log=self.log,
+            cleanup=cleanup,
+            grace=self._seconds_to_end(),
         )
 
     def _configure(self, home: Path, controller: int) -> Path:
@@ -104,17 +107,9 @@ class Kafka(Server):
         client.close()
 
 
-def prepare() -> None:
-    """Download and prepare all that a fast start needs; at once when that was done before."""
-    formatted()
-    if not aot_cache().exists():
-        _train()
-
-
 def aot_cache() -> Path:
-    """Return where the JVM's ahead-of-time cache for this Kafka and this Java lies."""
-    mark = uuid.uuid5(uuid.NAMESPACE_URL, f"{java()} {JVM_OPTIONS} {jars.fingerprint()}").hex[:12]
-    return paths.cache() / f"kafka-{VERSION}-{mark}.aot"
+    """Return where the ahead-of-time cache of this Kafka lies."""
+    return aot.cache_for(f"kafka-{VERSION}", JVM_OPTIONS)
 
 
 def formatted() -> Path:
@@ -131,48 +126,14 @@ def formatted() -> Path:
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
             raise StreamgymError(f"Kafka's storage could not be formatted: {said[0]}")
-        _keep(home / "log", target)
+        aot.keep(home / "log", target)
     return target
-
-
-def _train() -> None:
-    """Run a broker once, in order that the JVM keeps what it loaded in a cache (JEP 514)."""
-    target = aot_cache()
-    partial = target.with_suffix(f".{os.getpid()}")
-    with Training(partial):
-        pass
-    if partial.exists():
-        _keep(partial, target)
-
-
-class Training(Kafka):
-    """A broker whose JVM writes an ahead-of-time cache when it ends."""
-
-    def __init__(self, output: Path) -> None:
-        super().__init__()
-        self.output = output
-
-    def _launch(self, cleanup: list[Path]) -> Kept:
-        self.port, controller = free_port(), free_port()
-        config = self._configure(self.home, controller)
-        option = f"-XX:AOTCacheOutput={self.output}"
-        return Kept.start(
-            [*_java(option), "kafka.Kafka", str(config)],
-            env=dict(os.environ),
-            log=self.log,
-            cleanup=cleanup,
-            grace=120,
-        )
 
 
 def _java(*options: str) -> list[str]:
     path = os.pathsep.join(str(jar) for jar in jars.jars("kafka"))
     logging = [f"-Dlog4j2.configurationFile={LOGGING}", "-Dlog4j2.disableJmx=true"]
     return [str(java()), *JVM_OPTIONS, *options, *logging, "-cp", path]
-
-
-def _aot_cache() -> list[str]:
-    return [f"-XX:AOTCache={aot_cache()}"] if aot_cache().exists() else []
 
 
 def _write_settings(home: Path, port: int, controller: int) -> Path:
@@ -185,12 +146,3 @@ def _write_settings(home: Path, port: int, controller: int) -> Path:
     path = home / "server.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
     return path
-
-
-def _keep(made: Path, target: Path) -> None:
-    """Put what was made in its place, unless somebody else was faster."""
-    try:
-        made.rename(target)
-    except OSError:
-        if not target.exists():
-            raise

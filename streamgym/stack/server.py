@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from streamgym.errors import StreamgymError
+from streamgym.stack import aot
 from streamgym.stack.kept import Kept
 
 
@@ -23,16 +24,20 @@ class Server(ABC):
     Args:
         home: its folder; when None a temporary one, which is removed at the end.
         port: where it listens; any free port when 0.
+
+    Set ``training`` to a path, and its JVM writes an ahead-of-time cache there when it ends.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
     seconds_to_start = 90.0
+    grace = 5.0
 
     def __init__(self, home: Path | None = None, port: int = 0) -> None:
         self._temporary = home is None
         self.home = home or Path(tempfile.mkdtemp(prefix=f"streamgym-{self.name}-"))
         self.port = port
+        self.training: Path | None = None
         self._kept: Kept | None = None
 
     @property
@@ -47,6 +52,14 @@ class Server(ABC):
     @abstractmethod
     def _ask(self) -> None:
         """Be a client once; raise NotReady when there was no answer."""
+
+    def _aot_options(self, cache: Path) -> list[str]:
+        """Return the options to use the JVM's cache, or to write one when this is a training."""
+        return aot.writing(self.training) if self.training else aot.using(cache)
+
+    def _seconds_to_end(self) -> float:
+        """Return how long it may take to end in order; a JVM that writes a cache takes longer."""
+        return 180.0 if self.training else self.grace
 
     @property
     def kept(self) -> Kept:

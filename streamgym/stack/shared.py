@@ -12,9 +12,10 @@ import psutil
 from filelock import FileLock, Timeout
 
 from streamgym.errors import StreamgymError
-from streamgym.stack import kafka, paths
+from streamgym.stack import paths
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.kept import Identity
+from streamgym.stack.prepare import prepare
 from streamgym.stack.server import Server
 from streamgym.stack.spark import Spark
 
@@ -105,8 +106,7 @@ def _address(name: str, *, detach: bool) -> str:
             return record.address
         _clear(name)
         server = SERVERS[name](_home(name), _wanted_port(name))
-        if name == "kafka":
-            kafka.prepare()
+        prepare()
         server.start()
         _write(name, server)
         if detach:

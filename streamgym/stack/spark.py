@@ -11,7 +11,7 @@ import pyspark
 from pyspark.sql.connect.proto.base_pb2 import AnalyzePlanRequest
 from pyspark.sql.connect.proto.base_pb2_grpc import SparkConnectServiceStub
 
-from streamgym.stack import jars
+from streamgym.stack import aot, jars
 from streamgym.stack.java import java
 from streamgym.stack.kept import Kept
 from streamgym.stack.ports import LOOPBACK, free_port
@@ -76,6 +76,7 @@ class Spark(Server):
 
     name = "spark"
     version: ClassVar[str] = VERSION
+    grace = 1.0
 
     def __init__(
         self,
@@ -102,13 +103,13 @@ class Spark(Server):
         temporary = self.home / "tmp"
         temporary.mkdir(exist_ok=True)
         return Kept.start(
-            [*_java(temporary), *self._submit()],
+            [*_java(temporary, *self._aot_options(aot_cache())), *self._submit()],
             env=self._environment(),
             cwd=self.home,
             log=self.log,
             sandbox=self.sandbox,
             cleanup=cleanup,
-            grace=1.0,
+            grace=self._seconds_to_end(),
         )
 
     def _submit(self) -> list[str]:
@@ -143,7 +144,13 @@ class Spark(Server):
                 raise NotReady from error
 
 
-def _java(temporary: Path) -> list[str]:
-    path = [SPARK_HOME / "jars" / "*", *jars.jars("spark")]
-    joined = os.pathsep.join(map(str, path))
-    return [str(java()), *JVM_OPTIONS, f"-Djava.io.tmpdir={temporary}", "-cp", joined]
+def aot_cache() -> Path:
+    """Return where the ahead-of-time cache of this Spark lies."""
+    return aot.cache_for(f"spark-{VERSION}", JVM_OPTIONS)
+
+
+def _java(temporary: Path, *options: str) -> list[str]:
+    shipped = sorted((SPARK_HOME / "jars").glob("*.jar"))
+    path = os.pathsep.join(str(jar) for jar in [*shipped, *jars.jars("spark")])
+    own = [*options, f"-Djava.io.tmpdir={temporary}"]
+    return [str(java()), *JVM_OPTIONS, *own, "-cp", path]
