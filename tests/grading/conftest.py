@@ -59,8 +59,9 @@ SOLVED = (LAB, DOUBLE, 'lab.check("double")', SHOUT, FAVOURITE)
 Write = Callable[..., Path]
 
 
-@pytest.fixture(scope="package")
-def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The course that is graded, instead of the real one."""
     root = tmp_path_factory.mktemp("course")
     (root / "labs" / "01_tiny").mkdir(parents=True)
     (root / "labs" / "01_tiny" / "checks.py").write_text(CHECKS)
@@ -68,12 +69,7 @@ def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("STREAMGYM_COURSE", str(root))
         load_exercises.cache_clear()
         yield root
-        load_exercises.cache_clear()
-
-
-@pytest.fixture(scope="package", autouse=True)
-def course(tiny_course: Path) -> Path:
-    return tiny_course
+    load_exercises.cache_clear()
 
 
 @pytest.fixture(scope="package")

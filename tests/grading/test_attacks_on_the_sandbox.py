@@ -11,7 +11,7 @@ from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Row
 from streamgym.grading.run import Limits
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
 LIMITS = Limits(cell=6, notebook=60, answer=6, restarts=2)
 MARK = "streamgym-test-left-behind"
@@ -124,7 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows(attacks, folder: Path, write) -> dict[str, Row]:
+def rows(course, attacks, folder: Path, write) -> dict[str, Row]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADERS_OWN", "secret")
         patch.setattr(box, "DISK", 200_000_000)

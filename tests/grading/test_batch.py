@@ -10,6 +10,8 @@ from streamgym.grading import policy
 from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Gradebook, Row
 
+pytestmark = pytest.mark.usefixtures("course")
+
 LAB = 'from streamgym.lab import Lab\nlab = Lab("01_tiny", student="ada")'
 STARTER = [
     LAB,
@@ -42,7 +44,7 @@ def out(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rows(folder: Path, out: Path) -> dict[str, Row]:
+def rows(course: Path, folder: Path, out: Path) -> dict[str, Row]:
     return by_name(grade_all([folder], out, jobs=2, progress=False))
 
 

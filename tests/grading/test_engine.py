@@ -8,7 +8,7 @@ from streamgym.checks.results import Result
 from streamgym.errors import StreamgymError
 from streamgym.grading.batch import grade_all
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
 
 @pytest.fixture

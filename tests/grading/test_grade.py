@@ -7,6 +7,9 @@ from streamgym.errors import StreamgymError
 from streamgym.grading.grade import in_lasting_world, needs_spark
 
 
+pytestmark = pytest.mark.usefixtures("course")
+
+
 class World:
     """Stands in for a world: whether it lasts."""
 

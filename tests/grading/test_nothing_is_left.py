@@ -12,7 +12,7 @@ import pytest
 
 from streamgym.grading.gradebook import Gradebook
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
 GRADE = """
 import sys

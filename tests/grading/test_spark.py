@@ -10,7 +10,7 @@ from streamgym.checks import plans
 from streamgym.grading.spark import Refused
 from streamgym.grading.world import GradingWorld
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
 ASK = """
 import base64, os
@@ -59,7 +59,7 @@ class Touch:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[GradingWorld]:
+def world(course: Path) -> Iterator[GradingWorld]:
     with GradingWorld(with_spark=True) as world:
         yield world
 

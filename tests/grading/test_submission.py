@@ -7,6 +7,8 @@ import pytest
 from streamgym.grading import submission
 from streamgym.grading.submission import find, names, read, workers
 
+pytestmark = pytest.mark.usefixtures("course")
+
 LAB = 'lab = Lab("01_tiny")'
 
 
