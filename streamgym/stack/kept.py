@@ -110,9 +110,9 @@ class Kept:
 
     def last_words(self) -> str:
         """Return the end of the log of a child that has ended; empty while it runs."""
-        if self.alive():
-            return ""
         assert self._keeper.stdout
+        if self.alive() or self._keeper.stdout.closed:
+            return ""
         return self._keeper.stdout.read().decode(errors="replace")
 
     def detach(self) -> None:

@@ -17,12 +17,12 @@ def free_port(wanted: int = 0) -> int:
     Raises:
         StreamgymError: the port that is wanted is in use.
     """
-    try:
-        return int(reserve(LOOPBACK, wanted))
-    except OSError:
+    port = int(reserve(LOOPBACK, wanted))
+    if wanted not in (0, port):  # reserve falls back on a free port
         raise StreamgymError(
             f"port {wanted} is in use{_by_whom(wanted)}: stop that, or choose another port"
-        ) from None
+        )
+    return port
 
 
 def _by_whom(port: int) -> str:

@@ -1,5 +1,6 @@
 """What Kafka and Spark have in common: a JVM under a keeper, in a home of its own."""
 
+import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -12,6 +13,10 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 from streamgym.errors import StreamgymError
 from streamgym.stack import aot
 from streamgym.stack.kept import Kept
+
+
+TELLING = re.compile(r"\w(Exception|Error): |^Error ")
+"""What a log's line looks like that says why a JVM ended."""
 
 
 class NotReady(Exception):
@@ -133,7 +138,7 @@ class Server(ABC):
     def _last_words(self) -> str:
         said = self.kept.last_words() or _read(self.log)
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        telling = [line for line in lines if "ERROR" in line or "Exception" in line] or lines
+        telling = [line for line in lines if TELLING.search(line)] or lines
         kept = "" if self._temporary else f", see {self.log}"
         return (telling[0][:300] if telling else "it wrote no log") + kept
 

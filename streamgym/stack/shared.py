@@ -143,7 +143,8 @@ def _clear(name: str) -> None:
             if process := identity.process():
                 process.terminate()
                 _wait(process)
-    _owned.pop(name, None)
+    if name in _owned:
+        _owned.pop(name).stop()
     _path(name).unlink(missing_ok=True)
 
 
