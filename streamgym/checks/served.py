@@ -54,7 +54,10 @@ class ServedFunction:
     def map(self, calls: Sequence[Sequence[object]]) -> list[Any]:
         """Call it once per item; see :class:`streamgym.checks.answers.Function`."""
         reply = _ask(self.send, kind="function", name=self.name, calls=calls)
-        return [_value(outcome) for outcome in reply["outcomes"]]
+        outcomes = reply.get("outcomes")
+        given = outcomes if isinstance(outcomes, list) else []
+        lacking = [None] * (len(calls) - len(given))
+        return [_value(outcome) for outcome in [*given, *lacking][: len(calls)]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class ServedPlan:
         """Apply it to a source; see :class:`streamgym.checks.answers.Plan`."""
         message = base64.b64encode(source).decode()
         reply = _ask(self.send, kind="plan", name=self.name, source=message)
-        outcome = _value(reply["outcome"])
-        return outcome if isinstance(outcome, Raised) else base64.b64decode(outcome)
+        outcome = _value(reply.get("outcome"))
+        return base64.b64decode(outcome) if isinstance(outcome, str) else Raised(str(outcome))
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,12 @@ class ServedChoice:
     @property
     def value(self) -> Any:
         """The value; see :class:`streamgym.checks.answers.Choice`."""
-        return _value(_ask(self.send, kind="choice", name=self.name)["outcome"])
+        return _value(_ask(self.send, kind="choice", name=self.name).get("outcome"))
 
     @property
     def student(self) -> str:
         """The name that seeds this learner's variant."""
-        return str(_ask(self.send, kind="student", name=self.name)["student"])
+        return str(_ask(self.send, kind="student", name=self.name).get("student"))
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class ServedWorker:
 def _ask(send: Send, **request: object) -> dict[str, Any]:
     reply = values.decode(send(values.encode(request, limit=20_000_000)))
     if not isinstance(reply, dict):
-        return {"outcomes": [], "outcome": {"raised": "no readable reply"}, "student": ""}
+        return {}
     if "missing" in reply:
         raise NotAttempted(str(reply["missing"]))
     return reply

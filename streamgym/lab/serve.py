@@ -30,7 +30,11 @@ def serve(request: str, namespace: Namespace) -> str:
 
 def _function(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
     function = _named(asked["name"], namespace)
-    return {"outcomes": [_outcome(partial(function, *call)) for call in asked["calls"]]}
+    return {"outcomes": [_outcome(partial(_call, function, call)) for call in asked["calls"]]}
+
+
+def _call(function: Any, arguments: list[Any]) -> Any:
+    return function(*arguments)
 
 
 def _plan(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:

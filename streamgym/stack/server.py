@@ -14,7 +14,6 @@ from streamgym.errors import StreamgymError
 from streamgym.stack import aot
 from streamgym.stack.kept import Kept
 
-
 TELLING = re.compile(r"\w(Exception|Error): |^Error ")
 """What a log's line looks like that says why a JVM ended."""
 
