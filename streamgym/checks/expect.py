@@ -61,7 +61,7 @@ def same(actual: object, expected: object, within: float = 0.0) -> bool:
     if isinstance(actual, Raised):
         return False
     if isinstance(expected, int | float) and not isinstance(expected, bool):
-        return _is_number(actual) and abs(actual - expected) <= within  # type: ignore[operator]
+        return _is_number(actual) and _near(actual, expected, within)
     if isinstance(expected, list | tuple):
         return (
             isinstance(actual, list | tuple)
@@ -135,6 +135,13 @@ def _show(value: object) -> str:
 
 def _value(value: object) -> object:
     return value() if callable(value) else value
+
+
+def _near(actual: Any, expected: float, within: float) -> bool:
+    try:
+        return bool(abs(actual - expected) <= within)
+    except OverflowError:  # an int beyond every float
+        return False
 
 
 def _is_number(value: Any) -> bool:

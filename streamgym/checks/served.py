@@ -112,7 +112,11 @@ class ServedWorker:
 
 
 def _ask(send: Send, **request: object) -> dict[str, Any]:
-    reply = values.decode(send(values.encode(request, limit=20_000_000)))
+    text = send(values.encode(request, limit=20_000_000))
+    try:
+        reply = values.decode(text)
+    except (ValueError, RecursionError):
+        return {}
     if not isinstance(reply, dict):
         return {}
     if "missing" in reply:

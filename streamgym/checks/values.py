@@ -7,6 +7,7 @@ an answer cannot bring its own ``__eq__``, and NaN never equals anything by acci
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,7 +40,8 @@ def decode(text: str) -> Any:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return {"$time": datetime.isoformat(value)}
+        is_time = value == value  # pandas' NaT is a datetime that equals nothing
+        return {"$time": datetime.isoformat(value)} if is_time else repr(value)
     if isinstance(value, timedelta):
         return {"$seconds": timedelta.total_seconds(value)}
     if value is None or type(value) in (bool, int, str):
@@ -62,8 +64,10 @@ def _from_numpy(value: Any) -> object:
 
 
 def _tagged(item: dict[str, Any]) -> Any:
+    """Return the time or duration that a tagged object stands for; what stands for none stays."""
     if len(item) == 1:
         tag, value = next(iter(item.items()))
         if tag in REVIVE:
-            return REVIVE[tag](value)
+            with suppress(TypeError, ValueError, OverflowError):
+                return REVIVE[tag](value)
     return item

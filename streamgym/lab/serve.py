@@ -81,6 +81,6 @@ def _outcome(work: Callable[[], object]) -> dict[str, Any]:
         values.encode(value)
     except NotImplementedError:
         raise Missing("it still raises NotImplementedError") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"raised": f"{type(error).__name__}: {error}"[:500]}
     return {"value": value}
