@@ -1,10 +1,12 @@
 """Running a learner's worker as a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -33,6 +35,7 @@ def run_script(script: str, env: Mapping[str, str], seconds: float) -> Run:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
+                start_new_session=True,
             )
             try:
                 returncode = process.wait(seconds)
@@ -44,14 +47,15 @@ def run_script(script: str, env: Mapping[str, str], seconds: float) -> Run:
 
 
 def end_tree(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process and all that it started, if they still run."""
-    try:
+    """Kill a process that leads a session, and all that it started, if they still run."""
+    started: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
         started = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        started = []
+    with suppress(ProcessLookupError):  # finds orphans too, when it ended before them
+        os.killpg(process.pid, signal.SIGKILL)
     for one in started:
-        one.kill()
-    process.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait()
 
 

@@ -2,7 +2,7 @@ import psutil
 import pytest
 
 from streamgym.checks.answers import Ungradable
-from streamgym.lab.scripts import run_script
+from streamgym.lab.scripts import TAIL, run_script
 
 
 def test_a_script_gets_its_environment_and_its_errors_are_kept():
@@ -15,3 +15,21 @@ def test_a_script_that_does_not_end_is_ungradable_and_killed_with_all_it_started
     with pytest.raises(Ungradable, match="did not end within 1 s"):
         run_script(code, {}, 1)
     assert not [p for p in psutil.Process().children(recursive=True) if "987" in p.cmdline()]
+
+
+def test_what_a_script_leaves_running_is_killed_when_it_ends():
+    code = "import subprocess; print(subprocess.Popen(['sleep', '986']).pid)"
+    run = run_script(code, {}, 20)
+    assert run.returncode == 0
+    gone, left = psutil.wait_procs(_processes(int(run.errors)), timeout=5)
+    assert not [p for p in left if p.status() != psutil.STATUS_ZOMBIE], gone
+
+
+def _processes(pid):
+    return [psutil.Process(pid)] if psutil.pid_exists(pid) else []
+
+
+def test_only_the_end_of_long_errors_is_kept():
+    run = run_script("print('x' * 5000); raise SystemExit('the end')", {}, 20)
+    assert 0.9 * TAIL < len(run.errors) <= TAIL
+    assert run.errors.endswith("the end")
