@@ -1,6 +1,7 @@
 """Grading one notebook: run it in its world, then judge each exercise on secret data."""
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,25 +36,42 @@ class Grading:
     def judge(self, cells: Sequence[Any], watch: Watch) -> list[Result]:
         """Run these cells, whose outputs are replaced, and return a result for each exercise.
 
+        Workers need no kernel: they are judged while the cells are run.
+
         Raises:
             StreamgymError, KernelLost, KafkaError: a system of the world failed.
         """
         run = NotebookRun(cells, self.world.kernel, watch, self.limits)
         scripts = workers(cell.source for cell in cells if cell.cell_type == "code")
         answers = Served(run.ask, scripts, self.world.run_script)
-        try:
+        exercises = load_exercises(self.lab).values()
+        with closing(run), ThreadPoolExecutor(1) as aside:
+            workers_meanwhile = {
+                exercise.name: aside.submit(self._grade, exercise, answers)
+                for exercise in exercises
+                if exercise.kind == "worker"
+            }
             run.run()
-            exercises = load_exercises(self.lab).values()
-            return [self._result(exercise, run, answers) for exercise in exercises]
-        finally:
-            run.close()
+            return [
+                self._result(exercise, run, answers, workers_meanwhile.get(exercise.name))
+                for exercise in exercises
+            ]
 
-    def _result(self, exercise: Exercise, run: NotebookRun, answers: Served) -> Result:
-        if why := run.trouble(exercise.name):
-            return exercise.without_marks(Verdict.UNGRADABLE, why)
+    def _grade(self, exercise: Exercise, answers: Served) -> Result:
         seed = seed_of(self.secret, self.lab, exercise.name, self.student)
         with Case(seed, self.world) as case:
-            result = exercise.grade(answers, case)
+            return exercise.grade(answers, case)
+
+    def _result(
+        self,
+        exercise: Exercise,
+        run: NotebookRun,
+        answers: Served,
+        meanwhile: Future[Result] | None,
+    ) -> Result:
+        if why := run.trouble(exercise.name):
+            return exercise.without_marks(Verdict.UNGRADABLE, why)
+        result = meanwhile.result() if meanwhile else self._grade(exercise, answers)
         error = run.error(exercise.name)
         if result.verdict is Verdict.NOT_ATTEMPTED and error:
             return exercise.without_marks(Verdict.FAILED, f"its cell raised {error}")

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -37,12 +37,13 @@ class GradingWorld:
         self._stack = ExitStack()
         self._kafka = Kafka()
         self._spark: Spark | None = None
+        self._spark_started: Future[None] = Future()
         self._boxes: list[Box] = []
         self._abandoned = False
         self._ready: list[Kernel] = []
 
     def start(self) -> Self:
-        """Start everything, a first kernel too.
+        """Start everything, a first kernel too; Spark goes on starting while cells are run.
 
         Raises:
             StreamgymError: a system did not start.
@@ -51,10 +52,9 @@ class GradingWorld:
         try:
             self._stack.enter_context(self._kafka)
             self._spark = self._new_spark() if self._with_spark else None
-            with ThreadPoolExecutor(1) as aside:
-                spark = aside.submit(self._start_spark)
-                self._ready.append(self._new_kernel())
-                spark.result()
+            aside = self._stack.enter_context(ThreadPoolExecutor(1))
+            self._spark_started = aside.submit(self._start_spark)
+            self._ready.append(self._new_kernel())
         except BaseException:
             self.close()
             raise
@@ -69,11 +69,13 @@ class GradingWorld:
         self._abandoned = True
         for box in list(self._boxes):
             box.interrupt(signal.SIGKILL)
-        if self._spark:
+        if self._spark and self._spark.started:
             self._spark.kept.interrupt(signal.SIGKILL)
 
     def lost(self) -> str:
-        """Return which system has ended by itself, if one has."""
+        """Return which system has ended by itself, or did not start, if one has."""
+        if self._spark and (error := self._spark_started.exception()):
+            return str(error)
         servers: list[Server] = [self._kafka, *([self._spark] if self._spark else [])]
         return next((f"{s.name} was lost" for s in servers if not s.kept.alive()), "")
 
@@ -100,7 +102,7 @@ class GradingWorld:
         """
         if self._spark is None:
             raise Ungradable("the lab's check needs a Spark that was not started")
-        distrust_answers()
+        self._spark_started.result()
         return spark_session(self._spark.remote)
 
     def kernel(self) -> Kernel:
@@ -138,6 +140,8 @@ class GradingWorld:
         if self._spark:
             self._stack.enter_context(self._spark)
             self._stack.callback(close_session, self._spark.remote)
+            distrust_answers()
+            spark_session(self._spark.remote)
 
     def _box(self, variables: Mapping[str, str]) -> Box:
         if self._abandoned:

@@ -66,6 +66,11 @@ class Server(ABC):
         return 180.0 if self.training else self.grace
 
     @property
+    def started(self) -> bool:
+        """Whether its process was started."""
+        return self._kept is not None
+
+    @property
     def kept(self) -> Kept:
         """The process under its keeper.
 
