@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -23,5 +24,6 @@ def cached_frame(name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         frame.to_parquet(partial, index=False)
         partial.replace(path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return frame
