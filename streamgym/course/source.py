@@ -120,7 +120,13 @@ def _cell(cell: Any) -> Cell:
 
 def _front(cells: list[Any], path: Path) -> dict[str, Any]:
     raw = next((cell.source for cell in cells if cell.cell_type == "raw"), "").strip("-\n")
-    front = yaml.safe_load(raw) or {}
+    try:
+        front = yaml.safe_load(raw) or {}
+    except yaml.YAMLError as error:
+        where = str(error).splitlines()[0]
+        raise StreamgymError(f"{path}: its front matter is not YAML: {where}") from None
+    if not isinstance(front, dict):
+        raise StreamgymError(f"{path}: its front matter must be lines of `key: value`")
     missing = {"title", "chapters", "questions", "minutes"} - front.keys()
     if missing:
         raise StreamgymError(f"{path}: its front matter lacks {', '.join(sorted(missing))}")
