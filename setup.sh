@@ -33,5 +33,8 @@ if ! {
     esac
 fi
 
+"$venv/bin/jupyter" labextension disable --level=sys_prefix \
+    "@jupyterlab/apputils-extension:announcements" >>"$log" 2>&1
+
 echo "fetching Kafka and preparing fast starts (once) …"
 exec "$venv/bin/streamgym" setup

@@ -111,8 +111,6 @@ def lab(
         [
             f"--ServerApp.root_dir={course_root()}",
             f"--LabApp.default_url=/lab/tree/{START}",
-            "--LabApp.news_url=",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             *(options or []),
         ]
     )

@@ -12,6 +12,9 @@ from streamgym.checks.results import Evidence, Expectation
 SHOWN = 3
 """How many wrong cases are kept as evidence."""
 
+LONG = 6
+"""How many items two lists may have together to be shown whole, and how many are shown of each."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -78,9 +81,17 @@ def same(actual: object, expected: object, within: float = 0.0) -> bool:
 
 
 def difference(expected: object, actual: object, within: float = 0.0) -> tuple[object, object]:
-    """Return the parts of two values that differ: entries of dicts, or else the whole values."""
-    if not isinstance(expected, dict) or not isinstance(actual, dict):
-        return expected, actual
+    """Return the parts of two values that differ, of dicts and of long lists; else both whole."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return _differing_entries(expected, actual, within)
+    if isinstance(expected, list) and isinstance(actual, list):
+        return _differing_items(expected, actual)
+    return expected, actual
+
+
+def _differing_entries(
+    expected: dict[Any, Any], actual: dict[Any, Any], within: float
+) -> tuple[object, object]:
     keys = sorted(expected.keys() | actual.keys(), key=str)
     lacks = "none"
     pairs = {key: (expected.get(key, lacks), actual.get(key, lacks)) for key in keys}
@@ -88,6 +99,17 @@ def difference(expected: object, actual: object, within: float = 0.0) -> tuple[o
     return {k: due for k, (due, _) in differing.items()}, {
         k: got for k, (_, got) in differing.items()
     }
+
+
+def _differing_items(expected: list[Any], actual: list[Any]) -> tuple[object, object]:
+    missing = [item for item in expected if item not in actual]
+    surplus = [item for item in actual if item not in expected]
+    if len(expected) + len(actual) <= LONG or not (missing or surplus):
+        return expected, actual
+    return (
+        {"items": len(expected), "missing": missing[:LONG]},
+        {"items": len(actual), "not expected": surplus[:LONG]},
+    )
 
 
 def summarise(observations: Iterable[Observation]) -> tuple[Expectation, ...]:
