@@ -43,7 +43,7 @@ def test_exercises_are_in_the_order_of_the_file(course):
 
 @pytest.mark.parametrize("name", ["drafts", "04_without_checks", "05_none"])
 def test_what_is_no_lab_names_those_that_are(course, name):
-    with pytest.raises(StreamgymError, match="choose one of 01_first, 02_later$"):
+    with pytest.raises(StreamgymError, match=r"choose one of 01_first, 02_later$"):
         labs.load_exercises(name)
 
 

@@ -59,7 +59,7 @@ def test_a_result_in_html_counts_cases_and_shows_evidence():
     assert "failed · 2.5 of 10 points" in page
     assert re.search(r'class="no">in between\s*<small>\(1 of 4 cases\)', page)
     assert "<td>08:40</td><td>08:00</td><td>09:00</td>" in page
-    assert "💡 Round down." in page
+    assert re.search(r'class="hint">.*Round down\.</div>', page)
 
 
 def test_every_verdict_has_its_style():
