@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamgym.stack import jars, paths
-from streamgym.stack.java import java
+from streamgym.stack.java import java, version
+
+OLDEST = 25
+"""The oldest Java that writes such a cache in one run; an older one starts without."""
+
+
+def is_offered() -> bool:
+    """Return whether this Java can write a cache."""
+    return version(java()) >= OLDEST
 
 
 def cache_for(name: str, options: Sequence[str]) -> Path:

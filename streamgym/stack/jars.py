@@ -3,11 +3,12 @@
 import errno
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from filelock import FileLock
 from jgo.constants import MAVEN_CENTRAL_URL
 from jgo.maven import MavenContext
 from rich.console import Console
@@ -49,15 +50,9 @@ def jars(section: str) -> list[Path]:
     """
     wanted = locked()[section]
     with ThreadPoolExecutor(8) as pool:
-        lacking = [
-            jar for jar, ok in zip(wanted, pool.map(Jar.is_sound, wanted), strict=True) if not ok
-        ]
-        if lacking:
-            fetched = pool.map(_fetch, lacking)
-            for _ in track(
-                fetched, f"fetching {section}", len(lacking), console=Console(stderr=True)
-            ):
-                pass
+        if _lacking(wanted, pool):
+            with FileLock(paths.cache() / "jars.lock"):  # somebody else may be fetching them
+                _fetch_all(section, _lacking(wanted, pool), pool)
     return [jar.path for jar in wanted]
 
 
@@ -75,6 +70,18 @@ def locked() -> dict[str, list[Jar]]:
 def fingerprint() -> str:
     """Return a short hash of the lock."""
     return _sha256(LOCK)[:12]
+
+
+def _lacking(wanted: list[Jar], pool: Executor) -> list[Jar]:
+    sound = pool.map(Jar.is_sound, wanted)
+    return [jar for jar, is_sound in zip(wanted, sound, strict=True) if not is_sound]
+
+
+def _fetch_all(section: str, lacking: list[Jar], pool: Executor) -> None:
+    fetched = pool.map(_fetch, lacking)
+    console = Console(stderr=True)
+    for _ in track(fetched, f"fetching {section}", len(lacking), console=console):
+        pass
 
 
 def _fetch(jar: Jar) -> None:

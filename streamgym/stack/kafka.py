@@ -93,7 +93,9 @@ class Kafka(Server):
 
     def _configure(self, home: Path, controller: int) -> Path:
         if not (home / "log").exists():
-            shutil.copytree(formatted(), home / "log")
+            partial = home / "log.partial"  # whoever is killed while copying leaves no half of it
+            shutil.copytree(formatted(), partial, dirs_exist_ok=True)
+            partial.rename(home / "log")
         return _write_settings(home, self.port, controller)
 
     def _ask(self) -> None:

@@ -1,5 +1,7 @@
 """Ports on the loopback interface."""
 
+import contextlib
+
 import psutil
 from ephemeral_port_reserve import reserve
 
@@ -17,7 +19,10 @@ def free_port(wanted: int = 0) -> int:
     Raises:
         StreamgymError: the port that is wanted is in use.
     """
-    port = int(reserve(LOOPBACK, wanted))
+    try:
+        port = int(reserve(LOOPBACK, wanted))
+    except PermissionError:
+        raise StreamgymError(f"port {wanted} is reserved: choose one above 1023") from None
     if wanted not in (0, port):  # reserve falls back on a free port
         raise StreamgymError(
             f"port {wanted} is in use{_by_whom(wanted)}: stop that, or choose another port"
@@ -26,8 +31,12 @@ def free_port(wanted: int = 0) -> int:
 
 
 def _by_whom(port: int) -> str:
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,):
-            name = psutil.Process(connection.pid).name() if connection.pid else "another user"
-            return f" by {name}" + (f" (process {connection.pid})" if connection.pid else "")
+    with contextlib.suppress(psutil.Error):  # macOS tells only root
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,):
+                return f" by {_named(connection.pid)}"
     return ""
+
+
+def _named(pid: int | None) -> str:
+    return f"{psutil.Process(pid).name()} (process {pid})" if pid else "another user"

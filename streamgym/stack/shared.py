@@ -4,8 +4,8 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import psutil
@@ -37,6 +37,8 @@ class Record:
     created: float
     keeper_pid: int
     keeper_created: float
+    owner_pid: int = 0
+    owner_created: float = 0.0
 
     @property
     def server(self) -> Identity:
@@ -47,6 +49,10 @@ class Record:
     def keeper(self) -> Identity:
         """The keeper's process."""
         return Identity(self.keeper_pid, self.keeper_created)
+
+    def is_ending(self) -> bool:
+        """Return whether its owner has gone and its keeper ends it."""
+        return bool(self.owner_pid) and not Identity(self.owner_pid, self.owner_created).process()
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def _address(name: str, *, detach: bool) -> str:
         server = SERVERS[name](_home(name), _wanted_port(name))
         prepare()
         server.start()
-        _write(name, server)
+        _write(name, server, detach=detach)
         if detach:
             server.kept.detach()
         else:
@@ -121,7 +127,7 @@ def _status(name: str) -> Status:
     if elsewhere := os.environ.get(ELSEWHERE[name]):
         return Status(name, version, f"elsewhere ({ELSEWHERE[name]})", elsewhere)
     record = _read(name)
-    if record is None:
+    if record is None or record.is_ending():
         return Status(name, version, "stopped")
     process = record.server.process()
     if process is None:
@@ -132,7 +138,9 @@ def _status(name: str) -> Status:
 
 def _running(name: str) -> Record | None:
     record = _read(name)
-    return record if record and record.server.process() and record.keeper.process() else None
+    if record is None or record.is_ending():
+        return None
+    return record if record.server.process() and record.keeper.process() else None
 
 
 def _clear(name: str) -> None:
@@ -141,23 +149,26 @@ def _clear(name: str) -> None:
     if record:
         for identity in (record.keeper, record.server):
             if process := identity.process():
-                process.terminate()
-                _wait(process)
+                _end(process)
     if name in _owned:
         _owned.pop(name).stop()
     _path(name).unlink(missing_ok=True)
 
 
-def _wait(process: psutil.Process) -> None:
-    try:
-        process.wait(15)
-    except psutil.TimeoutExpired:
-        process.kill()
+def _end(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+        process.terminate()
+        try:
+            process.wait(15)
+        except psutil.TimeoutExpired:
+            process.kill()
 
 
-def _write(name: str, server: Server) -> None:
-    child, keeper = Identity.of(server.kept.pid), server.kept.keeper
-    record = Record(server.address, child.pid, child.created, keeper.pid, keeper.created)
+def _write(name: str, server: Server, *, detach: bool) -> None:
+    chain = [Identity.of(server.kept.pid), server.kept.keeper]
+    if not detach:
+        chain.append(Identity.of(os.getpid()))
+    record = Record(server.address, *(value for identity in chain for value in astuple(identity)))
     partial = _path(name).with_suffix(".partial")
     partial.write_text(json.dumps(asdict(record)))
     partial.replace(_path(name))

@@ -1,30 +1,16 @@
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 
-import psutil
 import pytest
-from tenacity import retry, stop_after_delay, wait_fixed
 
 from streamgym.errors import StreamgymError
 from streamgym.stack.kept import Identity, Kept
 
+from .processes import assert_gone, children_of, end, kill
+
 ENV = {"PATH": os.environ["PATH"]}
 FAMILY = "(setsid sleep 1000 &) ; sleep 1000"
-
-
-@retry(stop=stop_after_delay(15), wait=wait_fixed(0.05), reraise=True)
-def assert_gone(*identities):
-    assert not [i for i in identities if i.process()]
-
-
-@retry(stop=stop_after_delay(15), wait=wait_fixed(0.02), reraise=True)
-def children_of(pid, number):
-    found = [Identity.of(p.pid) for p in psutil.Process(pid).children(recursive=True)]
-    assert len(found) >= number
-    return found
 
 
 @pytest.fixture
@@ -41,27 +27,26 @@ def test_stop_ends_the_child_and_what_it_started(family):
 
 
 def test_a_killed_keeper_takes_the_child_along(family):
-    child = Identity.of(family.pid)
+    child, *orphans = children_of(family.keeper.pid, 3)
     os.kill(family.keeper.pid, signal.SIGKILL)
     assert_gone(child)
+    end(*orphans)
 
 
-def test_a_killed_owner_leaves_nothing(tmp_path):
+def test_a_killed_owner_leaves_nothing(tmp_path, python):
     folder = tmp_path / "temporary"
     folder.mkdir()
-    owner = subprocess.Popen([sys.executable, "-c", owning(folder)], stdout=subprocess.PIPE)
+    owner = python(owning(folder))
     keeper = Identity.of(int(owner.stdout.readline()))
     members = children_of(keeper.pid, 3)
-    owner.kill()
-    owner.wait()
+    kill(owner)
     assert_gone(keeper, *members)
     assert not folder.exists()
 
 
-def test_a_detached_child_outlives_its_owner(tmp_path):
-    code = owning(tmp_path / "none") + "; kept.detach()"
-    owner = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
-    keeper = Identity.of(int(owner.stdout))
+def test_a_detached_child_outlives_its_owner(tmp_path, python):
+    owner = python(owning(tmp_path / "none") + "; kept.detach()")
+    keeper = Identity.of(int(owner.communicate()[0]))
     child = children_of(keeper.pid, 1)[0]
     assert child.process().is_running()
     keeper.process().terminate()

@@ -3,17 +3,17 @@
 import json
 import os
 import signal
-import subprocess
-import sys
+import threading
 
+import psutil
 import pytest
 
 from streamgym.checks import topics
 from streamgym.errors import StreamgymError
-from streamgym.stack import doctor, shared
+from streamgym.stack import paths, ports, shared
 from streamgym.stack.kept import Identity
 
-from .test_keeper import assert_gone, children_of
+from .processes import assert_gone, children_of, kill
 
 pytestmark = pytest.mark.stack
 
@@ -24,14 +24,10 @@ def ended():
     shared.down()
 
 
-def run(code):
+@pytest.fixture
+def run(python):
     """Start another process that uses the shared stack."""
-    return subprocess.Popen(
-        [sys.executable, "-c", f"from streamgym.stack import shared\n{code}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return lambda code: python(f"from streamgym.stack import shared\n{code}")
 
 
 OWNING = "print(shared.address('kafka'), flush=True); import time; time.sleep(1000)"
@@ -41,7 +37,14 @@ def recorded():
     return shared._read("kafka")
 
 
-def test_up_is_found_by_others_and_down_ends_it_twice():
+def javas():
+    """Return the JVMs whose home is in this test's state folder."""
+    home = str(paths.state())
+    found = [p for p in psutil.process_iter(["cmdline"]) if home in str(p.info["cmdline"])]
+    return [p.pid for p in found if "kafka.Kafka" in p.info["cmdline"]]
+
+
+def test_up_is_found_by_others_and_down_ends_it_twice(run):
     address = shared.up(["kafka"])["kafka"]
     assert run("print(shared.up(['kafka'])['kafka'])").communicate()[0].strip() == address
     assert [(s.name, s.state) for s in shared.status()] == [
@@ -54,14 +57,28 @@ def test_up_is_found_by_others_and_down_ends_it_twice():
     assert shared.down() == []
 
 
-def test_two_ups_at_once_start_one():
+def test_two_ups_at_once_start_one(run):
     both = [run("print(shared.up(['kafka'])['kafka'])") for _ in range(2)]
     first, second = (process.communicate(timeout=60)[0] for process in both)
     assert first == second != ""
+    assert javas() == [recorded().pid]
+
+
+def test_two_threads_at_once_start_one():
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(shared.address("kafka"))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [found[0]] * 2
+    assert len(javas()) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_starter_that_is_stopped_during_the_start_leaves_nothing(number):
+def test_a_starter_that_is_stopped_during_the_start_leaves_nothing(run, number):
     starter = run("shared.up(['kafka'])")
     keeper, java = children_of(starter.pid, 2)[:2]
     starter.send_signal(number)
@@ -70,15 +87,39 @@ def test_a_starter_that_is_stopped_during_the_start_leaves_nothing(number):
     assert shared.up(["kafka"])
 
 
-def test_what_a_process_started_for_itself_ends_with_it():
+def test_what_a_process_started_for_itself_ends_with_it(run):
     owner = run(OWNING)
     owner.stdout.readline()
-    server = recorded().server
-    owner.kill()
-    owner.communicate()
-    assert_gone(server)
-    assert shared.status()[0].state == "crashed"
+    before = recorded()
+    kill(owner)
+    assert_gone(before.server, before.keeper)
+    assert shared.status()[0].state == "stopped"
     assert shared.address("kafka")
+
+
+def test_a_server_that_is_ending_with_its_owner_is_not_handed_out(run):
+    owner = run(OWNING)
+    owner.stdout.readline()
+    before = recorded()
+    os.kill(before.pid, signal.SIGSTOP)  # it takes its time to end
+    kill(owner)
+    address = shared.address("kafka")
+    assert recorded().server != before.server
+    assert topics.create(address)
+    assert_gone(before.server, before.keeper)
+
+
+def test_the_next_one_takes_over_what_outlives_a_killed_keeper_of_an_owner(run):
+    owner = run(OWNING)
+    owner.stdout.readline()
+    before = recorded()
+    os.kill(before.keeper.pid, signal.SIGKILL)
+    assert_gone(before.keeper)
+    assert shared.up(["kafka"])
+    assert_gone(before.server)
+    assert javas() == [recorded().pid]
+    kill(owner)
+    assert topics.create(shared.address("kafka"))
 
 
 @pytest.mark.parametrize("victim", ["server", "keeper"])
@@ -117,8 +158,8 @@ def test_a_port_that_is_no_port_is_a_clear_error(monkeypatch):
         shared.up(["kafka"])
 
 
-def test_the_doctor_finds_all_well_and_names_a_remedy(monkeypatch):
-    assert [f.name for f in doctor.findings() if not f.ok] == []
-    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
-    assert [f.name for f in doctor.findings() if not f.ok] == ["Python"]
-    assert all(f.remedy for f in doctor.findings() if not f.ok)
+def test_a_port_of_ones_own_is_kept_over_a_restart(monkeypatch):
+    monkeypatch.setenv("STREAMGYM_KAFKA_PORT", str(ports.free_port()))
+    first = shared.up(["kafka"])
+    shared.down(["kafka"])
+    assert shared.up(["kafka"]) == first
