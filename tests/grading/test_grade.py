@@ -6,7 +6,6 @@ from streamgym.checks.results import Result, Verdict
 from streamgym.errors import StreamgymError
 from streamgym.grading.grade import in_lasting_world, needs_spark
 
-
 pytestmark = pytest.mark.usefixtures("course")
 
 
