@@ -32,16 +32,17 @@ def prepare() -> None:
         kafka.formatted()
         jars.jars("spark")
         if aot.is_offered():
-            _train(Kafka(), caches[0], lambda _: None)
-            _train(Spark(), caches[1], _query)
+            _train(Kafka, caches[0], lambda _: None)
+            _train(Spark, caches[1], _query)
 
 
-def _train(server: Server, cache: Path, use: Callable[[str], None]) -> None:
+def _train(kind: type[Server], cache: Path, use: Callable[[str], None]) -> None:
     """Use a server once, in order that its JVM keeps what it loaded."""
     if cache.exists():
         return
     for left in cache.parent.glob(f"{cache.stem}.[0-9]*"):
         left.unlink()  # of a training that was killed
+    server = kind()
     server.training = cache.with_suffix(f".{os.getpid()}")
     with server:
         use(server.address)
