@@ -9,6 +9,12 @@ fail() {
     exit 2
 }
 
+[ -n "$venv" ] || fail "name the folder of the virtual environment: sh setup.sh .venv"
+if [ -e "$venv" ] && [ ! -f "$venv/pyvenv.cfg" ]; then
+    fail "$venv is there and is no virtual environment: move it away, for it would be emptied"
+fi
+[ ! "$venv" -ef . ] || fail "this folder would be emptied: name another, as sh setup.sh .venv"
+
 supported='import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))'
 for candidate in "${PYTHON:-python3.12}" python3.11 python3; do
     if "$candidate" -c "$supported" 2>/dev/null; then
