@@ -182,7 +182,9 @@ def verify(
 
 @commands.command()
 def grade(
-    paths: Annotated[list[Path], typer.Argument(help="notebooks, and folders of notebooks")],
+    paths: Annotated[
+        list[Path], typer.Argument(exists=True, help="notebooks, and folders of notebooks")
+    ],
     to: Annotated[Path, typer.Option("--out", help="the folder of the results")],
     jobs: Annotated[int, typer.Option(min=1, help="submissions graded at a time")] = 1,
     seed: Annotated[str | None, typer.Option(help="the secret seed; random if not given")] = None,

@@ -149,6 +149,8 @@ class Lab:
     def _worker(self, line: str, cell: str) -> None:
         """Keep this cell as the script of a worker."""
         name = line.strip()
+        if not name.isidentifier():
+            raise StreamgymError("a worker needs a name: begin the cell with %%worker NAME")
         self.workers[name] = cell
         print(f'worker {name} is kept as a script; lab.check("{name}") runs it on the broker')
 

@@ -80,6 +80,12 @@ def test_a_worker_cell_is_kept(lab, shell):
     assert lab.workers == {"hourly_delays": "print('hello')\n"}
 
 
+def test_a_worker_without_a_name_is_a_clear_error(lab, shell):
+    with pytest.raises(StreamgymError, match="begin the cell with %%worker NAME"):
+        shell.run_cell_magic("worker", "", "print('hello')\n")
+    assert lab.workers == {}
+
+
 def test_in_grading_a_check_in_the_notebook_decides_nothing(lab, monkeypatch):
     monkeypatch.setenv("STREAMGYM_GRADING", "1")
     assert "judged by the grader" in card(lab, "check", "tumbling")
