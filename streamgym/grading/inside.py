@@ -1,7 +1,6 @@
 """What the grader asks a submission's kernel to run; like all there, it is not trusted."""
 
 from IPython import get_ipython
-from IPython.display import publish_display_data
 
 from streamgym.lab.serve import serve
 
@@ -9,11 +8,20 @@ MIME = "application/vnd.streamgym+json"
 """The media type of a reply."""
 
 
-def publish(request: str) -> None:
-    """Answer a request from the notebook's variables; the reply is published as display data."""
-    publish_display_data({MIME: serve(request, get_ipython().user_ns)})
+class Reply:
+    """The answer to a request, from the notebook's variables."""
+
+    def __init__(self, request: str) -> None:
+        self._text = serve(request, get_ipython().user_ns)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {MIME: self._text}
 
 
-def call(request: str) -> str:
-    """Return the code that makes a kernel answer a request, without touching its variables."""
-    return f"__import__({__name__!r}, fromlist=['publish']).publish({request!r})"
+def expression(request: str) -> str:
+    """Return the expression of a reply; it touches none of the kernel's variables.
+
+    It goes as a user expression: its value comes back on the shell channel, where a flood of
+    output cannot crowd it out (Jupyter's messaging protocol, "Execute").
+    """
+    return f"__import__({__name__!r}, fromlist=['Reply']).Reply({request!r})"

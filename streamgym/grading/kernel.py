@@ -59,7 +59,7 @@ class Kernel:
         manager.start_kernel()
         self._client: BlockingKernelClient = manager.client(context=self._context)
         self._client.start_channels(stdin=False, hb=False)
-        self._channels = [self._client.iopub_channel, self._client.shell_channel]
+        self._channels = [self._client.shell_channel, self._client.iopub_channel]
         self._poller = zmq.Poller()
         for channel in self._channels:
             self._poller.register(channel.socket, zmq.POLLIN)
@@ -69,14 +69,20 @@ class Kernel:
             self.stop()
             raise KernelLost(f"the kernel did not start: {error}") from None
 
-    def execute(self, code: str, seconds: float, *, silent: bool = False) -> Iterator[Message]:
-        """Run code, and yield what the kernel says about it until it has ended.
+    def execute(self, code: str, seconds: float, *, value: str = "") -> Iterator[Message]:
+        """Run code, or evaluate a value silently, and yield what the kernel says until the end.
 
         Raises:
             TimedOut: it did not end within ``seconds``, but could be interrupted.
             KernelLost: it did not end and could not be interrupted, or the kernel died.
         """
-        request = self._client.execute(code, silent=silent, allow_stdin=False, stop_on_error=False)
+        request = self._client.execute(
+            code,
+            silent=bool(value),
+            user_expressions={"value": value} if value else None,
+            allow_stdin=False,
+            stop_on_error=False,
+        )
         if (yield from self._until_idle(request, seconds)):
             return
         self._box.interrupt(signal.SIGINT)
@@ -94,7 +100,7 @@ class Kernel:
     def _until_idle(self, request: str, seconds: float) -> Generator[Message, None, bool]:
         """Yield the messages about a request; return whether it ended in time."""
         deadline = time.monotonic() + seconds
-        replied = False
+        replied = idle = False
         while time.monotonic() < deadline:
             message = self._next_message()
             self._check_alive()
@@ -102,10 +108,11 @@ class Kernel:
                 if replied:
                     return True
             elif message["parent_header"].get("msg_id") == request:
-                if message["content"].get("execution_state") == "idle":
-                    return True
                 replied = replied or message["msg_type"] == "execute_reply"
+                idle = idle or message["content"].get("execution_state") == "idle"
                 yield message
+                if replied and idle:
+                    return True
         return False
 
     def _next_message(self) -> Message | None:
@@ -123,6 +130,14 @@ class Kernel:
         if code is not None:
             self.stop()
             raise KernelLost(_how_it_ended(code))
+
+
+def value_in(message: Message) -> dict[str, Any] | None:
+    """Return the value that a message brings, by media type, if it brings one."""
+    values = message["content"].get("user_expressions")
+    value = values.get("value") if isinstance(values, dict) else None
+    data = value.get("data") if isinstance(value, dict) else None
+    return data if isinstance(data, dict) else None
 
 
 class _OneSpec(KernelSpecManager):

@@ -17,10 +17,15 @@ class Outputs:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.kept: list[Any] = []
+        self.error = ""
+        """The exception that ended the cell, as ``NameError: name 'x' is not defined``."""
         self._left = limit
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Keep what a message brings, if it is an output."""
+        """Keep what a message brings: an output, or the error in which the cell ended."""
+        if message["msg_type"] == "execute_reply" and message["content"].get("status") == "error":
+            content = message["content"]
+            self.error = f"{content.get('ename')}: {content.get('evalue')}"[:300]
         if message["msg_type"] not in KEPT or self._left < 0:
             return
         self._left -= len(json.dumps(message["content"]))
@@ -40,12 +45,6 @@ class Outputs:
             last.text += output.text
         else:
             self.kept.append(output)
-
-    @property
-    def error(self) -> str:
-        """The exception that ended the cell, as ``NameError: name 'x' is not defined``."""
-        errors = [o for o in self.kept if o.output_type == "error"]
-        return f"{errors[0].ename}: {errors[0].evalue}"[:300] if errors else ""
 
 
 def note(text: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from streamgym.checks.answers import Ungradable
 from streamgym.grading import inside
-from streamgym.grading.kernel import Kernel, KernelLost, Message, TimedOut
+from streamgym.grading.kernel import Kernel, KernelLost, Message, TimedOut, value_in
 from streamgym.grading.outputs import Outputs, note
 from streamgym.grading.submission import names
 
@@ -73,9 +73,9 @@ class NotebookRun:
         self.run()
         if self._kernel is None:
             raise Ungradable("its notebook took the kernel down too often")
-        code = inside.call(request)
+        code = inside.expression(request)
         try:
-            return _reply(self._kernel.execute(code, self._limits.answer, silent=True))
+            return _reply(self._kernel.execute("", self._limits.answer, value=code))
         except TimedOut as error:
             raise Ungradable(f"your answer {error}") from None
         except KernelLost as error:
@@ -159,10 +159,7 @@ class NotebookRun:
 
 
 def _reply(messages: Iterable[Message]) -> str:
-    """Return the first reply among all messages; text that means nothing when there is none."""
-    reply = ""
-    for message in messages:
-        data = message["content"].get("data")
-        if not reply and isinstance(data, dict) and isinstance(data.get(inside.MIME), str):
-            reply = data[inside.MIME]
-    return reply or "null"
+    """Return the reply among all messages; text that means nothing when there is none."""
+    values = [value for message in messages if (value := value_in(message)) is not None]
+    reply = values[0].get(inside.MIME) if values else None
+    return reply if isinstance(reply, str) else "null"

@@ -32,7 +32,7 @@ def test_output_beyond_the_limit_is_dropped_and_said_so() -> None:
 
 def test_the_error_that_ended_a_cell_is_known() -> None:
     outputs = Outputs()
-    outputs.take(message("error", ename="MemoryError", evalue="too much", traceback=[]))
+    outputs.take(message("execute_reply", status="error", ename="MemoryError", evalue="too much"))
     assert outputs.error == "MemoryError: too much"
 
 
