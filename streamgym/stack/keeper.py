@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pwd
 import select
 import shutil
 import signal
@@ -24,7 +25,11 @@ from typing import Any
 LAST_WORDS = 16_384
 """How many bytes of the log are kept; a pipe holds more, so that nobody waits."""
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER = 1, 8, 36
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
+CAP_DAC_OVERRIDE = 1
+CAPABILITIES_OF_THIS_PROCESS = (0x20080522, 0)
+"""The header of capset(2): its third version, which has two sets of words, and this process."""
 
 
 class Wake:
@@ -59,7 +64,7 @@ def main(spec: dict[str, Any]) -> int:
     try:
         _guard(wake)
     finally:
-        _end(pid, ended, spec["grace"])
+        _end(pid, ended, spec["stop_signal"], spec["grace"])
         _tell_last_words(report, spec["log"])
         for folder in spec["cleanup"]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -74,10 +79,35 @@ def _started(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
             env=spec["env"],
             cwd=spec["cwd"],
             stdin=subprocess.DEVNULL,
-            preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            preexec_fn=lambda: _before_child(spec["user"]),
         )
         return child.pid, child.wait
     return _started_in_sandbox(spec)
+
+
+def _before_child(user: str) -> None:
+    if user:
+        _become(user)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after that: a change of user forgets it
+
+
+def _become(user: str) -> None:
+    """Give up root for another user, who may still reach files in folders of root's.
+
+    Raises:
+        OSError: the right to do so is not there.
+    """
+    found = pwd.getpwnam(user)
+    os.setgroups([])
+    os.setgid(found.pw_gid)
+    _prctl(PR_SET_KEEPCAPS, 1)
+    os.setuid(found.pw_uid)
+    if sys.platform == "linux":
+        only = 1 << CAP_DAC_OVERRIDE
+        header = (ctypes.c_uint32 * 2)(*CAPABILITIES_OF_THIS_PROCESS)
+        words = (ctypes.c_uint32 * 6)(only, only, only, 0, 0, 0)
+        _must(ctypes.CDLL(None, use_errno=True).capset(header, words))
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)
 
 
 def _started_in_sandbox(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
@@ -107,10 +137,10 @@ def _guard(wake: Wake) -> None:
         watched.remove(0)
 
 
-def _end(pid: int, ended: threading.Event, grace: float) -> None:
+def _end(pid: int, ended: threading.Event, stop_signal: int, grace: float) -> None:
     """End the child, first politely, then it and all it started by force."""
     if not ended.is_set():
-        _signal(pid, signal.SIGTERM)
+        _signal(pid, stop_signal)
         ended.wait(grace)
     import psutil
 
@@ -137,9 +167,15 @@ def _send_output_to(log: str | None) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _prctl(option: int, value: int) -> None:
+def _prctl(option: int, *values: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
+        arguments = (ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4])
+        _must(ctypes.CDLL(None, use_errno=True).prctl(option, *arguments))
+
+
+def _must(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 if __name__ == "__main__":

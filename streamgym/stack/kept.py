@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,9 @@ class Kept:
         cwd: Path | None = None,
         log: Path | None = None,
         sandbox: Mapping[str, Any] | None = None,
+        user: str = "",
         cleanup: Sequence[Path] = (),
+        stop_signal: int = signal.SIGTERM,
         grace: float = 5.0,
     ) -> "Kept":
         """Start a command under a keeper.
@@ -63,7 +66,9 @@ class Kept:
             cwd: its working directory.
             log: the file that its output is appended to; dropped when None.
             sandbox: a policy, as keyword arguments of ``sandlock.Sandbox``.
+            user: whom it runs as, when this process is root's and it must not be.
             cleanup: folders to remove when it has ended.
+            stop_signal: what asks it to end.
             grace: seconds between asking it to end and killing it.
 
         Raises:
@@ -75,7 +80,9 @@ class Kept:
             "cwd": str(cwd) if cwd else None,
             "log": str(log) if log else None,
             "sandbox": dict(sandbox) if sandbox is not None else None,
+            "user": user,
             "cleanup": [str(folder) for folder in cleanup],
+            "stop_signal": int(stop_signal),
             "grace": grace,
         }
         keeper = subprocess.Popen(

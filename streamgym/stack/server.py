@@ -1,4 +1,4 @@
-"""What Kafka and Spark have in common: a JVM under a keeper, in a home of its own."""
+"""What the systems have in common: a process under a keeper, in a home of its own."""
 
 import re
 import shutil
@@ -14,8 +14,8 @@ from streamgym.errors import StreamgymError
 from streamgym.stack import aot
 from streamgym.stack.kept import Kept
 
-TELLING = re.compile(r"\w(Exception|Error): |^Error ")
-"""What a log's line looks like that says why a JVM ended."""
+TELLING = re.compile(r"\w(Exception|Error): |^Error |\bFATAL: ")
+"""What a log's line looks like that says why a JVM, or Postgres, ended."""
 
 
 class NotReady(Exception):
