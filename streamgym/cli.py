@@ -40,18 +40,18 @@ def app() -> None:
 
 @commands.command()
 def up() -> None:
-    """Start Kafka and Spark, to live on until `streamgym down`."""
+    """Start Kafka, Spark and Postgres, to live on until `streamgym down`."""
     from streamgym.stack import shared
 
     for name in shared.SERVERS:
         with err.status(f"starting {name} …"):
             address = shared.up([name])[name]
-        out.print(f"{name:6} {address}", highlight=False)
+        out.print(f"{name:8} {address}", highlight=False)
 
 
 @commands.command()
 def down() -> None:
-    """End Kafka and Spark; their data stay."""
+    """End Kafka, Spark and Postgres; their data stay."""
     from streamgym.stack import shared
 
     ended = shared.down()

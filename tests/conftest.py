@@ -15,7 +15,7 @@ from streamgym.stack.spark import Spark
 def own_state(tmp_path, monkeypatch):
     """Keep the learner's own stack and progress out of the tests."""
     monkeypatch.setenv("STREAMGYM_STATE", str(tmp_path / "state"))
-    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE"):
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from streamgym.errors import NotAttempted, Ungradable
+from streamgym.faults.process import OpenWorkspace, Run
 
-class NotAttempted(Exception):
-    """The learner has not written this answer yet."""
-
-
-class Ungradable(Exception):
-    """The answer could not be judged (time-out, lost broker, ...); never a mark."""
+__all__ = ["NotAttempted", "Raised", "Run", "Ungradable"]
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,6 @@ class Function(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Run:
-    """How a worker's process ended: its exit code and the last part of its error output."""
-
-    returncode: int
-    errors: str
-
-
 class Worker(Protocol):
     """A script that the learner wrote, run as a process of its own."""
 
@@ -64,6 +53,13 @@ class Worker(Protocol):
         Raises:
             NotAttempted: there is no such worker, or it raised NotImplementedError.
             Ungradable: it did not end within ``seconds``.
+        """
+
+    def workspace(self) -> OpenWorkspace:
+        """Return a folder in which it can be started, killed, and started again.
+
+        Raises:
+            NotAttempted: there is no such worker.
         """
 
 

@@ -1,12 +1,12 @@
 """A case: one seed, and the fresh data and topics that an answer is tried on."""
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from streamgym.checks import topics
+from streamgym.checks import databases, topics
 
 Row = Mapping[str, Any]
 
@@ -20,14 +20,22 @@ class World(Protocol):
     def spark(self) -> Any:
         """Return a Spark Connect session of the checking side."""
 
+    def postgres(self) -> str:
+        """Return the URL of a database whose role may create others."""
+
 
 @dataclass
 class Case:
-    """One trial of an exercise; the same seed gives the same data. Leaving it deletes topics."""
+    """One trial of an exercise; the same seed gives the same data.
+
+    Leaving it deletes what it made. ``progress`` is told how far a long trial is.
+    """
 
     seed: int
     world: World
     created: list[str] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)
+    progress: Callable[[str], None] = lambda _: None
 
     @cached_property
     def rng(self) -> random.Random:
@@ -52,11 +60,24 @@ class Case:
         """Return the JSON values of all committed records of a topic, partition by partition."""
         return topics.read(self.world.kafka(), topic)
 
+    def database(self, schema: str = "") -> str:
+        """Create a database, run these SQL statements in it, and return its URL."""
+        url = databases.create(self.world.postgres(), schema)
+        self.databases.append(url)
+        return url
+
+    def release(self, groups: Iterable[str]) -> None:
+        """Remove the members of consumer groups: the dead would keep others waiting."""
+        topics.remove_members(self.world.kafka(), groups)
+
     def close(self) -> None:
-        """Delete this case's topics."""
+        """Delete this case's topics and databases."""
         if self.created:
             topics.delete(self.world.kafka(), self.created)
             self.created.clear()
+        for url in self.databases:
+            databases.drop(self.world.postgres(), url)
+        self.databases.clear()
 
     def __enter__(self) -> "Case":
         return self

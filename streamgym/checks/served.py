@@ -11,21 +11,22 @@ from typing import Any
 
 from streamgym.checks import values
 from streamgym.checks.answers import NotAttempted, Raised, Run
+from streamgym.faults.process import OpenWorkspace, finish
 
 Send = Callable[[str], str]
 """Takes a request and returns its reply, both as text of :mod:`streamgym.checks.values`."""
 
-RunScript = Callable[[str, Mapping[str, str], float], Run]
-"""Runs a worker's text with an environment, within so many seconds."""
+OpenScript = Callable[[str], OpenWorkspace]
+"""Gives a worker's text a workspace."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """The answers behind ``send``; workers are ``scripts`` by name, run by ``run_script``."""
+    """The answers behind ``send``; workers are ``scripts`` by name, which ``open_script`` opens."""
 
     send: Send
     scripts: Mapping[str, str]
-    run_script: RunScript
+    open_script: OpenScript
 
     def function(self, name: str) -> "ServedFunction":
         """Return the function of this name."""
@@ -41,7 +42,7 @@ class Served:
 
     def worker(self, name: str) -> "ServedWorker":
         """Return the worker of this name."""
-        return ServedWorker(name, self.scripts.get(name, ""), self.run_script)
+        return ServedWorker(name, self.scripts.get(name, ""), self.open_script)
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,18 @@ class ServedWorker:
 
     name: str
     script: str
-    run_script: RunScript
+    open_script: OpenScript
 
     def run(self, env: Mapping[str, str], seconds: float = 60) -> Run:
         """Run it to its end; see :class:`streamgym.checks.answers.Worker`."""
+        with self.workspace() as here:
+            return finish(here.start(env), seconds)
+
+    def workspace(self) -> OpenWorkspace:
+        """Return a folder to start it in; see :class:`streamgym.checks.answers.Worker`."""
         if not self.script.strip():
             raise NotAttempted(f"there is no cell that starts with %%worker {self.name}")
-        run = self.run_script(self.script, env, seconds)
-        if run.returncode and "NotImplementedError" in run.errors:
-            raise NotAttempted("it still raises NotImplementedError")
-        return run
+        return self.open_script(self.script)
 
 
 def _ask(send: Send, **request: object) -> dict[str, Any]:

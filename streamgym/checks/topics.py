@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic, TransactionState
+from kafka.admin import MemberToRemove, NewTopic, TransactionState
 from kafka.errors import RetriableError
 from tenacity import (
     RetryError,
@@ -140,6 +140,19 @@ def committed(servers: str, group: str) -> dict[tuple[str, int], int]:
     with _admin(servers) as admin:
         offsets = admin.list_group_offsets(group)[group]
     return {(at.topic, at.partition): found.offset for at, found in offsets.items()}
+
+
+def remove_members(servers: str, groups: Iterable[str]) -> None:
+    """Remove all members from consumer groups: the dead keep their partitions until they time out.
+
+    A member that still lives joins again by itself.
+    """
+    with _admin(servers) as admin:
+        for group in groups:
+            members = admin.describe_groups([group])[group]["members"]
+            removed = [MemberToRemove(member["member_id"]) for member in members]
+            if removed:
+                admin.remove_group_members(group, removed)
 
 
 def commits(servers: str, group: str) -> list[tuple[str, int, int]]:

@@ -13,7 +13,7 @@ from streamgym.checks.seeds import seed_of
 from streamgym.checks.served import Served
 from streamgym.course.answers import Labelled, load_answers
 from streamgym.course.source import Cell, Source, read_source
-from streamgym.lab.scripts import run_script
+from streamgym.lab.scripts import workspace
 from streamgym.lab.serve import serve
 
 Namespace = Mapping[str, Any]
@@ -85,7 +85,7 @@ def _try(outcome: Outcome, world: World, number: int) -> None:
     trial = outcome.trial
     namespace = trial.namespace(STUDENTS[number % len(STUDENTS)])
     scripts = {trial.exercise.name: trial.script}
-    answers = Served(lambda request: serve(request, namespace), scripts, run_script)
+    answers = Served(lambda request: serve(request, namespace), scripts, workspace)
     seed = seed_of("verify", trial.exercise.name, str(number))
     with Case(seed, world) as case:
         result = trial.exercise.grade(answers, case)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from streamgym.stack.kafka import Kafka
+from streamgym.stack.postgres import Postgres
 from streamgym.stack.prepare import prepare
 from streamgym.stack.session import close_session, spark_session
 from streamgym.stack.shared import ELSEWHERE
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OwnWorld:
-    """A broker and a Spark of its own, or those that the environment names."""
+    """A broker, a Spark and a Postgres of its own, or those that the environment names."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -36,6 +37,12 @@ class OwnWorld:
         remote = os.environ[ELSEWHERE["spark"]]
         self._stack.callback(close_session, remote)
         return spark_session(remote)
+
+    def postgres(self) -> str:
+        """Return the URL of a database whose role may create others."""
+        if ELSEWHERE["postgres"] not in os.environ:
+            self._announce("postgres", self._stack.enter_context(Postgres()).address)
+        return os.environ[ELSEWHERE["postgres"]]
 
     def _announce(self, name: str, address: str) -> None:
         """Make the answers, which run in this process or below it, use the same server."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamgym.errors import StreamgymError
 from streamgym.grading import submission
-from streamgym.grading.grade import needs_spark
+from streamgym.grading.grade import needed
 from streamgym.grading.gradebook import Gradebook, Row
 from streamgym.grading.grader import Grader
 from streamgym.grading.policy import require_sandbox
@@ -85,7 +85,7 @@ def _grade_each(
     def submit(submitted: Submission) -> Future[None]:
         ahead.acquire()
         readable = not submitted.reason
-        ways = worlds.ways(needs_spark(submitted.lab, submitted.code)) if readable else ()
+        ways = worlds.ways(needed(submitted.lab, submitted.code)) if readable else ()
         return pool.submit(grade, submitted, ways)
 
     with ThreadPoolExecutor(jobs) as pool:

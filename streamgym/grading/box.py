@@ -32,6 +32,8 @@ class Box:
         net_allow: addresses ``host:port`` that the process may connect to.
         sandboxed: False runs it without protection.
         fills: further folders that it may fill, by what it sends to a server.
+        within: a folder to make its own in, whose owner removes it; then the box outlives its
+            processes, one after the other.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class Box:
         net_allow: Iterable[str] = (),
         sandboxed: bool = True,
         fills: Iterable[Path] = (),
+        within: Path | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="streamgym-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="streamgym-", dir=within))
+        self._cleanup = [] if within else [self.folder]
         self.home = self.folder / "home"
         self.home.mkdir()
         self._log = (self.folder / "log").open("w+b")
@@ -63,7 +67,7 @@ class Box:
             cwd=self.home,
             log=Path(self._log.name),
             sandbox=self._policy,
-            cleanup=[self.folder],
+            cleanup=self._cleanup,
             grace=0,
         )
 
@@ -92,11 +96,15 @@ class Box:
         if self._kept and self._kept.alive():
             self._kept.interrupt(number)
 
-    def stop(self) -> None:
-        """End all that runs in the box, and remove its folder."""
+    def end(self) -> None:
+        """End all that runs in the box."""
         if self._kept:
             self._kept.stop()
-            self._kept = None
+
+    def stop(self) -> None:
+        """End all that runs in the box, and remove its folder."""
+        self.end()
+        self._kept = None
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -18,7 +18,7 @@ from papermill.engines import Engine, NotebookExecutionManager
 
 from streamgym.checks.results import Result
 from streamgym.errors import StreamgymError
-from streamgym.grading.grade import Grading, needs_spark
+from streamgym.grading.grade import Grading, needed
 from streamgym.grading.policy import require_sandbox
 from streamgym.grading.submission import Unreadable, code_of, lab_of, student_of
 from streamgym.grading.world import GradingWorld
@@ -73,7 +73,7 @@ def _alone(notebook: Any, path: Path) -> Iterator[Grading]:
     except Unreadable as error:
         raise StreamgymError(f"{path} cannot be graded: {error}") from None
     secret = os.environ.get("STREAMGYM_SEED") or secrets.token_hex(16)
-    with GradingWorld(with_spark=needs_spark(lab, code_of(notebook))) as world:
+    with GradingWorld(needed(lab, code_of(notebook))) as world:
         yield Grading(lab, student_of(path), secret, world)
 
 

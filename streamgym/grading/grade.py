@@ -43,7 +43,7 @@ class Grading:
         """
         run = NotebookRun(cells, self.world.kernel, watch, self.limits)
         scripts = workers(cell.source for cell in cells if cell.cell_type == "code")
-        answers = Served(run.ask, scripts, self.world.run_script)
+        answers = Served(run.ask, scripts, self.world.workspace)
         exercises = load_exercises(self.lab).values()
         with closing(run), ThreadPoolExecutor(1) as aside:
             workers_meanwhile = {
@@ -103,7 +103,12 @@ def in_lasting_world(
     return [e.without_marks(Verdict.UNGRADABLE, why) for e in load_exercises(lab).values()]
 
 
-def needs_spark(lab: str, code: Sequence[str]) -> bool:
-    """Return whether a notebook is to have a Spark: for its plans, or because it names it."""
-    kinds = {exercise.kind for exercise in load_exercises(lab).values()}
-    return "plan" in kinds or any("spark" in text.lower() for text in code)
+def needed(lab: str, code: Sequence[str]) -> set[str]:
+    """Return which of Spark and Postgres a notebook is to have: those that it names.
+
+    Plans need Spark.
+    """
+    text = "\n".join(code).lower()
+    plans = any(exercise.kind == "plan" for exercise in load_exercises(lab).values())
+    named = {"spark": "spark" in text, "postgres": "postgres" in text or "database_url" in text}
+    return {name for name, is_named in named.items() if is_named or (name == "spark" and plans)}

@@ -1,20 +1,24 @@
 """The systems that one submission is graded on: started for it alone, and thrown away after it."""
 
 import signal
-import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from streamgym.checks.answers import Run, Ungradable
+from streamgym.checks.answers import Ungradable
 from streamgym.errors import StreamgymError
+from streamgym.faults.process import Workspace
 from streamgym.grading.box import Box
 from streamgym.grading.kernel import Kernel
 from streamgym.grading.spark import SandboxedSpark, distrust_answers
+from streamgym.grading.workspace import BoxedWorkspace, addresses
+from streamgym.stack.folder import GuardedFolder
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.ports import free_port
+from streamgym.stack.postgres import Postgres
 from streamgym.stack.server import Server
 from streamgym.stack.session import close_session, spark_session
 from streamgym.stack.spark import Spark
@@ -24,19 +28,20 @@ if TYPE_CHECKING:
 
 
 class GradingWorld:
-    """A broker, Spark when it is needed, and the kernels and workers of one submission.
+    """A broker, what else is needed, and the kernels and workers of one submission.
 
     Args:
-        with_spark: whether to start a Spark Connect server.
+        systems: what to start besides Kafka: ``spark`` (a Spark Connect server), ``postgres``.
         sandboxed: False runs the submission's code without protection.
     """
 
-    def __init__(self, *, with_spark: bool = False, sandboxed: bool = True) -> None:
-        self._with_spark = with_spark
+    def __init__(self, systems: Collection[str] = (), *, sandboxed: bool = True) -> None:
+        self._systems = systems
         self.sandboxed = sandboxed
         self._stack = ExitStack()
         self._kafka = Kafka()
         self._spark: Spark | None = None
+        self._postgres: Postgres | None = None
         self._spark_started: Future[None] = Future()
         self._boxes: list[Box] = []
         self._abandoned = False
@@ -51,7 +56,9 @@ class GradingWorld:
         """
         try:
             self._stack.enter_context(self._kafka)
-            self._spark = self._new_spark() if self._with_spark else None
+            if "postgres" in self._systems:
+                self._postgres = self._stack.enter_context(Postgres())
+            self._spark = self._new_spark() if "spark" in self._systems else None
             aside = self._stack.enter_context(ThreadPoolExecutor(1))
             self._spark_started = aside.submit(self._start_spark)
             self._ready.append(self._new_kernel())
@@ -76,8 +83,8 @@ class GradingWorld:
         """Return which system has ended by itself, or did not start, if one has."""
         if self._spark and (error := self._spark_started.exception()):
             return str(error)
-        servers: list[Server] = [self._kafka, *([self._spark] if self._spark else [])]
-        return next((f"{s.name} was lost" for s in servers if not s.kept.alive()), "")
+        servers: list[Server | None] = [self._kafka, self._spark, self._postgres]
+        return next((f"{s.name} was lost" for s in servers if s and not s.kept.alive()), "")
 
     def __enter__(self) -> Self:
         return self.start()
@@ -105,27 +112,31 @@ class GradingWorld:
         self._spark_started.result()
         return spark_session(self._spark.remote)
 
+    def postgres(self) -> str:
+        """Return the URL of a database whose role may create others.
+
+        Raises:
+            Ungradable: this world was started without Postgres.
+        """
+        if self._postgres is None:
+            raise Ungradable("the lab's check needs a Postgres that was not started")
+        return self._postgres.address
+
     def kernel(self) -> Kernel:
         """Return a kernel that has run nothing yet."""
         return self._ready.pop() if self._ready else self._new_kernel()
 
-    def run_script(self, script: str, env: Mapping[str, str], seconds: float) -> Run:
-        """Run a worker's text in a box of its own, with these environment variables added.
-
-        Raises:
-            Ungradable: it did not end within ``seconds``.
-        """
-        variables = {**self._variables(), **env}
-        box = self._box(variables)
-        try:
-            (box.home / "worker.py").write_text(script)
-            box.start([sys.executable, "worker.py"], variables)
-            code = box.wait(seconds)
-            if code is None:
-                raise Ungradable(f"the worker did not end within {seconds:.0f} s")
-            return Run(code, box.output())
-        finally:
-            box.stop()
+    @contextmanager
+    def workspace(self, script: str) -> Iterator[Workspace]:
+        """Give a worker's text a box, in which it can be started again and again."""
+        with GuardedFolder() as folder:
+            here = BoxedWorkspace(
+                script, self._variables(), lambda env: self._box(env, folder.path)
+            )
+            try:
+                yield here
+            finally:
+                here.close()
 
     def _new_kernel(self) -> Kernel:
         variables = self._variables()
@@ -143,19 +154,18 @@ class GradingWorld:
             distrust_answers()
             spark_session(self._spark.remote)
 
-    def _box(self, variables: Mapping[str, str]) -> Box:
+    def _box(self, variables: Mapping[str, str], within: Path | None = None) -> Box:
         if self._abandoned:
             raise StreamgymError("grading was stopped")
-        box = Box(self._addresses(variables), self.sandboxed, fills=[self._kafka.home])
+        box = Box(addresses(variables), self.sandboxed, [self._kafka.home], within)
         self._stack.callback(box.stop)
         self._boxes.append(box)
         return box
 
     def _variables(self) -> dict[str, str]:
         variables = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
-        return variables | ({"SPARK_REMOTE": self._spark.remote} if self._spark else {})
-
-    def _addresses(self, variables: Mapping[str, str]) -> list[str]:
-        """Return the addresses that a submission's process is told of, and may connect to."""
-        told = [variables.get(name, "") for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE")]
-        return [address.removeprefix("sc://") for address in told if address]
+        if self._spark:
+            variables["SPARK_REMOTE"] = self._spark.remote
+        if self._postgres:
+            variables["DATABASE_URL"] = self._postgres.address
+        return variables

@@ -25,10 +25,10 @@ class Worlds:
         self._living: WeakSet[GradingWorld] = WeakSet()
         self.abandoned = False
 
-    def ways(self, with_spark: bool) -> Ways:
+    def ways(self, systems: set[str]) -> Ways:
         """Begin to start a world; return how to wait for it, and how to get another."""
-        began = self._starters.submit(self._new(with_spark).start)
-        return began.result, lambda: self._new(with_spark).start()
+        began = self._starters.submit(self._new(systems).start)
+        return began.result, lambda: self._new(systems).start()
 
     def abandon(self) -> None:
         """Make all grading in these worlds end soon; those who grade close their worlds."""
@@ -36,9 +36,9 @@ class Worlds:
         for world in list(self._living):
             world.abandon()
 
-    def _new(self, with_spark: bool) -> GradingWorld:
+    def _new(self, systems: set[str]) -> GradingWorld:
         if self.abandoned:
             raise StreamgymError("grading was stopped")
-        world = GradingWorld(with_spark=with_spark, sandboxed=self._sandboxed)
+        world = GradingWorld(systems, sandboxed=self._sandboxed)
         self._living.add(world)
         return world

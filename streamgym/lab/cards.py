@@ -15,10 +15,10 @@ from streamgym.lab.progress import Standing
 
 TEMPLATES = Environment(loader=PackageLoader("streamgym.lab"), autoescape=True, trim_blocks=True)
 DOING = {
-    "function": "calling your function with fresh flights …",
+    "function": "calling your function with fresh data …",
     "worker": "running your worker on the broker, and reading what it wrote …",
     "plan": "running your query on Spark, batch by batch …",
-    "choice": "trying your choice on your flights …",
+    "choice": "trying your choice on your data …",
 }
 
 
@@ -113,6 +113,11 @@ class Shown:
     """A card on the page that can be replaced."""
 
     handle: DisplayHandle
+    title: str
+
+    def progress(self, what: str) -> None:
+        """Show how far a check is."""
+        self.handle.update(Checking(self.title, what))
 
     def result(self, result: Result, hints: Hints) -> None:
         """Show a result in its place; when it failed, with a button for the next hint."""
@@ -126,7 +131,7 @@ def checking(exercise: Exercise) -> Iterator[Shown]:
     """Show that an exercise is being checked, until its result replaces the card."""
     handle = display(Checking(exercise.title, DOING[exercise.kind]), display_id=True)
     try:
-        yield Shown(handle)
+        yield Shown(handle, exercise.title)
     except KeyboardInterrupt:
         handle.update(Checking(exercise.title, "stopped; nothing was counted"))
         raise

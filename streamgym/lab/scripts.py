@@ -1,64 +1,96 @@
-"""Running a learner's worker as a process of its own."""
+"""A learner's worker as a process of its own, under a keeper."""
 
 import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
-from streamgym.checks.answers import Run, Ungradable
+from streamgym.faults.process import Workspace
+from streamgym.stack.folder import GuardedFolder
+from streamgym.stack.kept import Kept
 
 TAIL = 2000
 """How many characters of error output are kept."""
 
+SCRIPT = "worker.py"
 
-def run_script(script: str, env: Mapping[str, str], seconds: float) -> Run:
-    """Run a script's text with these environment variables added, and wait for its end.
 
-    Raises:
-        Ungradable: it did not end within ``seconds``; it is killed with all it started.
-    """
-    with tempfile.TemporaryDirectory(prefix="streamgym-worker-") as folder:
-        path = Path(folder) / "worker.py"
-        path.write_text(script)
-        log = Path(folder) / "errors.txt"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [sys.executable, str(path)],
-                cwd=folder,
+@contextmanager
+def workspace(script: str) -> Iterator[Workspace]:
+    """Give a worker's text a folder of its own, where it can be started."""
+    with GuardedFolder() as folder:
+        here = _Workspace(folder.path, script)
+        try:
+            yield here
+        finally:
+            here.end()
+
+
+class _Workspace:
+    def __init__(self, folder: Path, script: str) -> None:
+        self._home = folder / "home"
+        self._home.mkdir()
+        (self._home / SCRIPT).write_text(script)
+        self._log = folder / "log"
+        self._started: list[ScriptProcess] = []
+
+    def start(self, env: Mapping[str, str]) -> "ScriptProcess":
+        log = self._log.with_suffix(f".{len(self._started)}")
+        process = ScriptProcess(
+            Kept.start(
+                [sys.executable, SCRIPT],
                 env={**os.environ, **env},
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,
-            )
-            try:
-                returncode = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                raise Ungradable(f"the worker did not end within {seconds:.0f} s") from None
-            finally:
-                end_tree(process)
-        return Run(returncode, tail(log))
+                cwd=self._home,
+                log=log,
+                stop_signal=signal.SIGKILL,
+            ),
+            log,
+        )
+        self._started.append(process)
+        return process
+
+    def has_files(self) -> bool:
+        return any(path.name != SCRIPT for path in self._home.iterdir())
+
+    def end(self) -> None:
+        for process in self._started:
+            process.kill()
 
 
-def end_tree(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process that leads a session, and all that it started, if they still run."""
-    started: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        started = psutil.Process(process.pid).children(recursive=True)
-    with suppress(ProcessLookupError):  # finds orphans too, when it ended before them
-        os.killpg(process.pid, signal.SIGKILL)
-    for one in started:
-        with suppress(psutil.NoSuchProcess):
-            one.kill()
-    process.wait()
+class ScriptProcess:
+    """A process of :func:`workspace`; see :class:`streamgym.faults.process.Process`."""
 
+    def __init__(self, kept: Kept, log: Path) -> None:
+        self._kept, self._log = kept, log
 
-def tail(log: Path) -> str:
-    """Return the end of a log file as text."""
-    return log.read_bytes()[-TAIL:].decode(errors="replace").strip()
+    def kill(self) -> None:
+        """End it and all that it started at once."""
+        self._send(signal.SIGKILL)
+        self._kept.stop()
+
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._send(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self._send(signal.SIGCONT)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end; return its exit code, or None when it still runs."""
+        try:
+            return self._kept.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def errors(self) -> str:
+        """Return the end of what it wrote."""
+        written = self._log.read_bytes() if self._log.exists() else b""
+        return written[-TAIL:].decode(errors="replace").strip()
+
+    def _send(self, number: int) -> None:
+        if self._kept.alive():
+            self._kept.interrupt(number)

@@ -2,21 +2,25 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython import get_ipython
 from IPython.display import Code, display
 
-from streamgym.checks import Case, Exercise
+from streamgym.checks import Case, Exercise, topics
 from streamgym.checks.labs import course_root, load_exercises
 from streamgym.checks.results import Result
 from streamgym.checks.seeds import seed_of
 from streamgym.checks.served import Served
 from streamgym.errors import StreamgymError
+from streamgym.faults.process import Run
+from streamgym.faults.sweep import Point, Stage, Trial, run_once
+from streamgym.faults.trace import Trace
 from streamgym.lab import cards
 from streamgym.lab.progress import Progress
-from streamgym.lab.scripts import run_script
+from streamgym.lab.scripts import workspace
 from streamgym.lab.serve import serve
 
 if TYPE_CHECKING:
@@ -58,6 +62,28 @@ class Lab:
 
         return spark_session(shared.address("spark"))
 
+    def postgres(self) -> str:
+        """Return the URL of a database, starting a Postgres when none runs."""
+        from streamgym.stack import shared
+
+        return shared.address("postgres")
+
+    # Workers
+
+    def run(self, name: str, env: dict[str, str], crash: Point | None = None) -> Trial:
+        """Run a ``%%worker`` cell as a process of its own, and return how it went.
+
+        Args:
+            name: the worker's.
+            env: environment variables; addresses in it lead through the fault proxy.
+            crash: where to kill it; it is then started again.
+        """
+        if "STREAMGYM_GRADING" in os.environ:
+            print(f"{name}: run by the grader, on other data")
+            return Trial(crash, False, Run(0, ""), {}, Trace())
+        release = partial(topics.remove_members, self.kafka())
+        return run_once(self.answers.worker(name).workspace, Stage(env, release=release), crash)
+
     # Exercises
 
     def check(self, name: str) -> None:
@@ -67,14 +93,14 @@ class Lab:
             print(f"{name}: judged by the grader, on other data")
             return
         with cards.checking(exercise) as shown:
-            result = self.judge(exercise)
+            result = self.judge(exercise, shown.progress)
             self.progress_file.record(self.name, result)
             shown.result(result, self)
 
-    def judge(self, exercise: Exercise) -> Result:
-        """Return the result of your present answer."""
+    def judge(self, exercise: Exercise, progress: Callable[[str], None] = lambda _: None) -> Result:
+        """Return the result of your present answer; ``progress`` is told how far it is."""
         seed = seed_of("practice", self.name, exercise.name, self.student)
-        with Case(seed, self) as case:
+        with Case(seed, self, progress=progress) as case:
             return exercise.grade(self.answers, case)
 
     def hint(self, name: str) -> None:
@@ -124,7 +150,7 @@ class Lab:
     @property
     def answers(self) -> Served:
         """The answers in the notebook."""
-        return Served(lambda request: serve(request, self.namespace), self.workers, run_script)
+        return Served(lambda request: serve(request, self.namespace), self.workers, workspace)
 
     @property
     def namespace(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The learner's own stack: one Kafka and one Spark per user, shared by all notebooks."""
+"""The learner's own stack: one of each system per user, shared by all notebooks."""
 
 import json
 import os
@@ -15,12 +15,17 @@ from streamgym.errors import StreamgymError
 from streamgym.stack import paths
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.kept import Identity
+from streamgym.stack.postgres import Postgres
 from streamgym.stack.prepare import prepare
 from streamgym.stack.server import Server
 from streamgym.stack.spark import Spark
 
-SERVERS: dict[str, type[Server]] = {"kafka": Kafka, "spark": Spark}
-ELSEWHERE = {"kafka": "KAFKA_BOOTSTRAP_SERVERS", "spark": "SPARK_REMOTE"}
+SERVERS: dict[str, type[Server]] = {"kafka": Kafka, "spark": Spark, "postgres": Postgres}
+ELSEWHERE = {
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+    "spark": "SPARK_REMOTE",
+    "postgres": "DATABASE_URL",
+}
 """Environment variables that name a running cluster to use instead."""
 
 SECONDS_FOR_LOCK = 180
@@ -67,7 +72,7 @@ class Status:
     memory: int = 0
 
 
-def up(names: Sequence[str] = ("kafka", "spark")) -> dict[str, str]:
+def up(names: Sequence[str] = tuple(SERVERS)) -> dict[str, str]:
     """Start what does not run, to live on until :func:`down`; return the addresses.
 
     Whoever is killed before a server is ready leaves nothing of it behind.
@@ -89,7 +94,7 @@ def address(name: str) -> str:
     return os.environ.get(ELSEWHERE[name]) or _address(name, detach=False)
 
 
-def down(names: Sequence[str] = ("spark", "kafka")) -> list[str]:
+def down(names: Sequence[str] = tuple(reversed(SERVERS))) -> list[str]:
     """End the servers that run, and return their names; those that do not run are no error."""
     ended = []
     for name in names:

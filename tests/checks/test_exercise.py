@@ -1,7 +1,9 @@
+from contextlib import nullcontext
+
 import pytest
 
 from streamgym.checks import Case, Choice, Expectations, Function, exercise, expect
-from streamgym.checks.answers import Run, Ungradable
+from streamgym.checks.answers import Ungradable
 from streamgym.checks.results import Result, Verdict
 from streamgym.checks.served import Served
 from streamgym.lab.serve import serve
@@ -29,10 +31,7 @@ def number(answer: Choice, case: Case) -> Expectations:
 
 
 def grade(tested, **namespace):
-    def run_script(*_):
-        return Run(0, "")
-
-    answers = Served(lambda request: serve(request, namespace), {}, run_script)
+    answers = Served(lambda request: serve(request, namespace), {}, nullcontext)
     with Case(1, NoWorld()) as case:
         return tested.grade(answers, case)
 
@@ -121,6 +120,6 @@ def test_a_result_survives_as_plain_data():
 )
 def test_a_reply_that_lacks_outcomes_earns_nothing(forged):
     with Case(1, NoWorld()) as case:
-        result = double.grade(Served(lambda _: forged, {}, lambda *_: Run(0, "")), case)
+        result = double.grade(Served(lambda _: forged, {}, nullcontext), case)
     assert (result.verdict, result.points) == (Verdict.FAILED, 0)
     assert all(expectation.seen == 5 for expectation in result.expectations)

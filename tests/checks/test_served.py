@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -15,9 +16,9 @@ def starter(*_):
     raise NotImplementedError
 
 
-def beside(scripts=None, run_script=None, **namespace):
+def beside(scripts=None, open_script=None, **namespace):
     """Answers in this namespace, as in a notebook."""
-    return Served(lambda request: serve(request, namespace), scripts or {}, run_script)
+    return Served(lambda request: serve(request, namespace), scripts or {}, open_script)
 
 
 def replying(text):
@@ -148,19 +149,41 @@ def test_the_student_is_the_labs_and_nobody_without_a_lab():
 # workers
 
 
+class Ended:
+    """A workspace whose process has ended so; it notes what it was asked."""
+
+    def __init__(self, run):
+        self.ended, self.asked = run, []
+
+    def __call__(self, script):
+        self.asked.append(script)
+        return nullcontext(self)
+
+    def start(self, env):
+        self.asked.append(env)
+        return self
+
+    def wait(self, seconds):
+        self.asked.append(seconds)
+        return self.ended and self.ended.returncode
+
+    def errors(self):
+        return self.ended.errors
+
+
 def worker(script, run):
-    return beside({"w": script}, lambda *_: run).worker("w")
+    return beside({"w": script}, Ended(run)).worker("w")
 
 
 def test_a_worker_is_run_with_its_text_environment_and_time():
-    seen = []
+    place = Ended(Run(0, ""))
+    assert beside({"w": "print(1)"}, place).worker("w").run({"A": "1"}, 5) == Run(0, "")
+    assert place.asked == ["print(1)", {"A": "1"}, 5]
 
-    def run_script(*given):
-        seen.append(given)
-        return Run(0, "")
 
-    assert beside({"w": "print(1)"}, run_script).worker("w").run({"A": "1"}, 5) == Run(0, "")
-    assert seen == [("print(1)", {"A": "1"}, 5)]
+def test_a_worker_that_does_not_end_is_ungradable():
+    with pytest.raises(Ungradable, match="did not end within 5 s"):
+        worker("x", None).run({}, 5)
 
 
 @pytest.mark.parametrize("script", ["", " \n"])

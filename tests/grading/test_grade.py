@@ -4,7 +4,7 @@ import pytest
 
 from streamgym.checks.results import Result, Verdict
 from streamgym.errors import StreamgymError
-from streamgym.grading.grade import in_lasting_world, needs_spark
+from streamgym.grading.grade import in_lasting_world, needed
 
 pytestmark = pytest.mark.usefixtures("course")
 
@@ -56,5 +56,6 @@ def test_two_lost_worlds_leave_all_exercises_ungradable() -> None:
 
 
 def test_spark_is_started_only_where_it_is_named() -> None:
-    assert not needs_spark("01_tiny", ["x = 1"])
-    assert needs_spark("01_tiny", ["lab.spark().range(1)"])
+    assert needed("01_tiny", ["x = 1"]) == set()
+    assert needed("01_tiny", ["lab.spark().range(1)"]) == {"spark"}
+    assert needed("01_tiny", ["url = lab.postgres()"]) == {"postgres"}

@@ -60,7 +60,7 @@ class Touch:
 
 @pytest.fixture(scope="module")
 def world(course: Path) -> Iterator[GradingWorld]:
-    with GradingWorld(with_spark=True) as world:
+    with GradingWorld({"spark"}) as world:
         yield world
 
 

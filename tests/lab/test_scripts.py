@@ -2,7 +2,13 @@ import psutil
 import pytest
 
 from streamgym.checks.answers import Ungradable
-from streamgym.lab.scripts import TAIL, run_script
+from streamgym.faults.process import finish
+from streamgym.lab.scripts import TAIL, workspace
+
+
+def run_script(script, env, seconds):
+    with workspace(script) as here:
+        return finish(here.start(env), seconds)
 
 
 def test_a_script_gets_its_environment_and_its_errors_are_kept():

@@ -50,6 +50,7 @@ def test_up_is_found_by_others_and_down_ends_it_twice(run):
     assert [(s.name, s.state) for s in shared.status()] == [
         ("kafka", "running"),
         ("spark", "stopped"),
+        ("postgres", "stopped"),
     ]
     server = recorded().server
     assert shared.down() == ["kafka"]
@@ -147,6 +148,7 @@ def test_a_stale_state_file_is_no_obstacle(content):
 def test_a_cluster_elsewhere_is_used_instead(monkeypatch):
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:9092")
     monkeypatch.setenv("SPARK_REMOTE", "sc://spark:15002")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/shop")
     assert shared.address("kafka") == "broker:9092"
     assert shared.address("spark") == "sc://spark:15002"
     assert {s.state.split()[0] for s in shared.status()} == {"elsewhere"}

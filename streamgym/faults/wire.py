@@ -1,0 +1,50 @@
+"""What the proxy knows of a protocol: where a request and a reply end, and what a request is.
+
+One object of a ``Wire`` serves one connection. Bytes pass unchanged, but for a reply that names
+the server's address, which becomes the proxy's.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+Address = tuple[str, int]
+"""Host and port."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it passes.
+
+    Attributes:
+        data: its bytes.
+        kind: what is asked for, in the protocol's own words; empty for a part of no interest.
+        durable: whether it changes what others can see, so that a crash at it could matter.
+        answered: whether a reply will come.
+        client: what the client calls itself; empty where the protocol has no such thing.
+        group: the consumer group that it joins; else empty.
+        acks: how many acknowledgements a produce request wants, -1 for all; else None.
+    """
+
+    data: bytes
+    kind: str = ""
+    durable: bool = False
+    answered: bool = True
+    client: str = ""
+    group: str = ""
+    acks: int | None = None
+
+
+class Wire(Protocol):
+    """One protocol on one connection.
+
+    Reading raises ``asyncio.IncompleteReadError`` when the connection ends.
+    """
+
+    def __init__(self, server: Address, proxy: Address) -> None: ...
+
+    async def request(self, reader: asyncio.StreamReader) -> Request:
+        """Read what the client sends next."""
+
+    async def reply(self, reader: asyncio.StreamReader) -> tuple[bytes, int]:
+        """Read what the server sends next, and tell how many requests it ends the replies of."""
