@@ -24,22 +24,26 @@ class Event:
     Attributes:
         seconds: when it came, from the begin of the trace.
         lane: whose it was.
-        kind: what was asked for, such as ``Produce`` or ``COMMIT``.
         number: the how manieth of its kind in its lane, from 1.
-        durable: whether it changes what others can see.
-        client: what the client called itself.
-        size: its length in bytes.
+        request: what was asked for.
         fate: what became of it.
     """
 
     seconds: float
     lane: str
-    kind: str
     number: int
-    durable: bool
-    client: str
-    size: int
+    request: Request
     fate: Fate = Fate.UNDELIVERED
+
+    @property
+    def kind(self) -> str:
+        """What was asked for, such as ``Produce`` or ``COMMIT``."""
+        return self.request.kind
+
+    @property
+    def durable(self) -> bool:
+        """Whether it changes what others can see."""
+        return self.request.durable
 
 
 @dataclass
@@ -56,8 +60,7 @@ class Trace:
         """Note a request."""
         self._seen[lane, request.kind] += 1
         number = self._seen[lane, request.kind]
-        size = len(request.data)
-        event = Event(self.now(), lane, request.kind, number, request.durable, request.client, size)
+        event = Event(self.now(), lane, number, request)
         self.events.append(event)
         if request.group:
             self.groups.add(request.group)
