@@ -11,6 +11,9 @@ from streamgym.faults.sweep import Broken, Stage, Sweep, Trial, sweep
 Hint = int | Callable[[Trial], int]
 """The hint that a broken property earns, or how it follows from the trial in which it broke."""
 
+SHOWN = 350
+"""How many characters of a worker's error output are shown: its last, which name the error."""
+
 
 def survives(
     answer: Worker,
@@ -38,7 +41,8 @@ def survives(
         case.progress,
     )
     clean = found.clean
-    yield expect("the worker ends in order", clean.run.returncode, equals=0, given=clean.run.errors)
+    errors = clean.run.errors[-SHOWN:]
+    yield expect("the worker ends in order", clean.run.returncode, equals=0, given=errors)
     for name, hint in hints.items():
         yield _holds(f"without a crash: {name}", clean, name, hint)
     for name, hint in hints.items():

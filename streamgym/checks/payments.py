@@ -18,22 +18,26 @@ MAX_BYTES = 100_000
 class Payments:
     """The service, as a context manager: ``with Payments() as payments: payments.url``.
 
+    Args:
+        listens: False makes one that nobody can reach, where nothing may listen.
+
     Attributes:
         charges: what was charged, in order; an order that is there twice was charged twice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, listens: bool = True) -> None:
         self.charges: list[dict[str, Any]] = []
         self._answers: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self), listens)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        if listens:
+            self._thread.start()
 
     @property
     def url(self) -> str:
         """Where to post charges."""
-        return f"http://{LOOPBACK}:{self._server.server_port}/charges"
+        return f"http://{LOOPBACK}:{self._server.server_address[1]}/charges"
 
     def charge(self, wanted: dict[str, Any], key: str) -> dict[str, Any]:
         """Charge once for each key; without a key, each time."""
@@ -48,9 +52,10 @@ class Payments:
 
     def close(self) -> None:
         """End the service."""
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
 
     def __enter__(self) -> Self:
         return self

@@ -1,9 +1,10 @@
 """Postgres's protocol, as far as the proxy needs it: which statement runs, and in a transaction?
 
 A message is its type, its length and its content, but for the first of a connection, which has no
-type (PostgreSQL documentation, "Message Formats"). A statement runs at a ``Query``, or at an
-``Execute`` of what ``Parse`` and ``Bind`` prepared; its reply ends with ``ReadyForQuery``, which
-says whether a transaction is open.
+type (PostgreSQL documentation, "Message Formats"). A client may ask for encryption before that; one
+byte answers. Statements run at a ``Query``, or are prepared by ``Parse`` and ``Bind`` and asked for
+by ``Execute``; what these did lasts from the next ``Sync`` on ("Extended Query"). The reply to
+``Query`` and to ``Sync`` ends with ``ReadyForQuery``, which says whether a transaction is open.
 """
 
 import asyncio
@@ -14,6 +15,11 @@ from streamgym.faults.wire import Address, Request
 WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "ALTER", "WITH"}
 """Statements that change the database at once when no transaction is open."""
 
+BEGINS = {"BEGIN", "START"}
+
+ENCRYPTION = {struct.pack(">i", code) for code in (80877103, 80877104)}
+"""The contents of ``SSLRequest`` and ``GSSENCRequest``."""
+
 IDLE = b"I"
 """The status of a connection without an open transaction."""
 
@@ -23,24 +29,33 @@ class PostgresWire:
 
     def __init__(self, _server: Address, _proxy: Address) -> None:
         self._begun = False
+        self._asked_for_encryption = False
         self._status = IDLE
         self._prepared: dict[bytes, str] = {}
         self._bound = ""
+        self._executed: list[str] = []
         self._running = 0
 
     async def request(self, reader: asyncio.StreamReader) -> Request:
         """Read one message; the one that makes a statement run says which."""
-        if not self._begun:
-            self._begun = True
-            head = await reader.readexactly(4)
-            return Request(head + await _rest(reader, head))
-        data = await _message(reader)
-        return self._statement(data) or Request(data)
+        if self._begun:
+            data = await _message(reader)
+            return self._statement(data) or Request(data)
+        head = await reader.readexactly(4)
+        content = await _rest(reader, head)
+        self._asked_for_encryption = content in ENCRYPTION
+        self._begun = not self._asked_for_encryption
+        return Request(head + content)
 
     async def reply(self, reader: asyncio.StreamReader) -> tuple[bytes, int]:
-        """Read one message."""
-        data = await _message(reader)
-        if data[:1] != b"Z":
+        """Read one message, or the one byte that answers a wish for encryption."""
+        kind = await reader.readexactly(1)
+        if self._asked_for_encryption:
+            self._asked_for_encryption = False
+            return kind, 0
+        head = await reader.readexactly(4)
+        data = kind + head + await _rest(reader, head)
+        if kind != b"Z":
             return data, 0
         self._status = data[5:6]
         ended, self._running = self._running, 0
@@ -54,15 +69,31 @@ class PostgresWire:
         elif kind == b"B":
             self._bound = self._prepared.get(data[5:].split(b"\0")[1], "")
         elif kind == b"Q":
-            return self._runs(data, _verb(data[5:]))
+            return self._runs(data, [_verb(part) for part in data[5:-1].split(b";")])
         elif kind == b"E":
-            return self._runs(data, self._bound)
+            self._executed.append(self._bound)
+        elif kind == b"S":
+            executed, self._executed = self._executed, []
+            return self._runs(data, executed)
         return None
 
-    def _runs(self, data: bytes, verb: str) -> Request:
+    def _runs(self, data: bytes, verbs: list[str]) -> Request | None:
+        """Return a request of statements that run together; None when there are none."""
+        known = [verb for verb in verbs if verb]
+        if not known:
+            return None
         self._running += 1
-        alone = self._status == IDLE and verb in WRITES
-        return Request(data, verb, durable=verb == "COMMIT" or alone)
+        lasting = _lasting(known, idle=self._status == IDLE)
+        return Request(data, lasting or known[-1], durable=bool(lasting))
+
+
+def _lasting(verbs: list[str], *, idle: bool) -> str:
+    """Return the first of these statements after which others see a change; empty if none."""
+    for verb in verbs:
+        if verb == "COMMIT" or (idle and verb in WRITES):
+            return verb
+        idle = idle and verb not in BEGINS
+    return ""
 
 
 def _verb(text: bytes) -> str:

@@ -6,6 +6,7 @@ that requests can be told apart by who sent them. Only loopback is served.
 
 import asyncio
 import contextlib
+import re
 import threading
 from collections import deque
 from collections.abc import Coroutine, Iterable
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from streamgym.errors import StreamgymError
 from streamgym.faults.actions import Rule
 from streamgym.faults.http import HttpWire
 from streamgym.faults.kafka import KafkaWire
@@ -22,6 +24,7 @@ from streamgym.faults.trace import Event, Fate, Trace
 from streamgym.faults.wire import Address, Request, Wire
 
 LOOPBACK = "127.0.0.1"
+HOSTS = r"(127\.0\.0\.1|localhost)"
 LIMIT = 2**20
 """Bytes that are read ahead on a connection."""
 
@@ -56,11 +59,11 @@ class Proxy:
             lane: who will use it.
 
         Raises:
-            ValueError: it is not an address on loopback.
+            StreamgymError: it is not an address of one system on this machine.
         """
         scheme, server = _parsed(address)
         port = self._run(self._listen(WIRES[scheme], server, lane))
-        return address.replace(f"{server[0]}:{server[1]}", f"{LOOPBACK}:{port}")
+        return re.sub(rf"{HOSTS}:{server[1]}", f"{LOOPBACK}:{port}", address)
 
     def environment(self, env: dict[str, str], lane: str = "worker") -> dict[str, str]:
         """Return an environment in which every address of a known kind leads through the proxy."""
@@ -102,7 +105,7 @@ class Proxy:
             if lane.refuses():
                 writer.transport.abort()
                 return
-            with contextlib.suppress(*GONE):
+            with contextlib.suppress(*GONE, asyncio.CancelledError):
                 await Link(self, lane, wire, server, (reader, writer)).relay()
 
         listener = await asyncio.start_server(accepted, LOOPBACK, 0, limit=LIMIT)
@@ -306,6 +309,9 @@ def _is_address(name: str, value: str) -> bool:
 def _parsed(address: str) -> tuple[str, Address]:
     scheme = urlsplit(address).scheme if "://" in address else ""
     where = urlsplit(address if scheme else f"//{address}")
-    if scheme not in WIRES or where.hostname != LOOPBACK or not where.port:
-        raise ValueError(f"{address} is no address of a known kind on {LOOPBACK}")
+    if scheme not in WIRES or not re.fullmatch(HOSTS, where.hostname or "") or not where.port:
+        raise StreamgymError(
+            f"{address} is not one system on this machine, and nothing else is disturbed: "
+            "unset KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL for this exercise"
+        )
     return scheme, (LOOPBACK, where.port)

@@ -10,7 +10,7 @@ keeps files. So *killed after a request* and *killed before the next* are one po
 worker that has left files in its folder.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, groupby
@@ -147,14 +147,17 @@ def run_once(
     stage: Stage,
     point: Point | None = None,
     seconds: float = SECONDS,
+    rules: Iterable[Rule] = (),
 ) -> Trial:
     """Run a worker on a stage; when there is a point, kill it there and start it again.
+
+    ``rules`` disturb its requests otherwise, such as by losing an answer.
 
     Raises:
         Ungradable: the worker did not come to its end in time.
         NotAttempted: it raised NotImplementedError.
     """
-    with open_workspace() as here, Proxy() as proxy:
+    with open_workspace() as here, Proxy(rules) as proxy:
         env = proxy.environment(dict(stage.env), LANE)
         started: list[Process] = []
         rule = point.rule(lambda: started[0].kill()) if point else None
@@ -186,10 +189,12 @@ def _starts(chosen: list[Event], *, keeps_files: bool) -> Iterator[Point]:
 
 
 def _meanwhile(chosen: list[Event]) -> Iterator[Point]:
-    """Yield the point at which a record of a later batch is still on its way to the broker."""
-    produced = [event for event in chosen if event.kind == "Produce"]
-    if produced:
-        yield Point("meanwhile", "Produce", produced[-1].number)
+    """Yield the point at which the first records are still on their way to the broker.
+
+    Of a worker that waits for no acknowledgement, later requests differ in number from run to run.
+    """
+    if any(event.kind == "Produce" for event in chosen):
+        yield Point("meanwhile", "Produce", 1)
 
 
 def _first_and_later(durable: list[Event], rng: Random) -> list[Event]:

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -93,8 +94,9 @@ class Box:
 
     def interrupt(self, number: int) -> None:
         """Send a signal to the process, if it still runs."""
-        if self._kept and self._kept.alive():
-            self._kept.interrupt(number)
+        with suppress(ProcessLookupError):  # it may just have ended
+            if self._kept and self._kept.alive():
+                self._kept.interrupt(number)
 
     def end(self) -> None:
         """End all that runs in the box."""

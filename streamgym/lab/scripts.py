@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamgym.faults.process import Workspace
@@ -92,5 +92,6 @@ class ScriptProcess:
         return written[-TAIL:].decode(errors="replace").strip()
 
     def _send(self, number: int) -> None:
-        if self._kept.alive():
-            self._kept.interrupt(number)
+        with suppress(ProcessLookupError):  # it may just have ended
+            if self._kept.alive():
+                self._kept.interrupt(number)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ from IPython.display import Code, display
 
 from streamgym.checks import Case, Exercise, topics
 from streamgym.checks.labs import course_root, load_exercises
+from streamgym.checks.payments import Payments
 from streamgym.checks.results import Result
 from streamgym.checks.seeds import seed_of
 from streamgym.checks.served import Served
 from streamgym.errors import StreamgymError
+from streamgym.faults.actions import Rule
 from streamgym.faults.process import Run
 from streamgym.faults.sweep import Point, Stage, Trial, run_once
 from streamgym.faults.trace import Trace
@@ -70,19 +72,31 @@ class Lab:
 
     # Workers
 
-    def run(self, name: str, env: dict[str, str], crash: Point | None = None) -> Trial:
+    def run(
+        self,
+        name: str,
+        env: dict[str, str],
+        crash: Point | None = None,
+        rules: Iterable[Rule] = (),
+    ) -> Trial:
         """Run a ``%%worker`` cell as a process of its own, and return how it went.
 
         Args:
             name: the worker's.
             env: environment variables; addresses in it lead through the fault proxy.
             crash: where to kill it; it is then started again.
+            rules: what else to do to its requests, such as losing an answer.
         """
         if "STREAMGYM_GRADING" in os.environ:
             print(f"{name}: run by the grader, on other data")
             return Trial(crash, False, Run(0, ""), {}, Trace())
         release = partial(topics.remove_members, self.kafka())
-        return run_once(self.answers.worker(name).workspace, Stage(env, release=release), crash)
+        stage = Stage(env, release=release)
+        return run_once(self.answers.worker(name).workspace, stage, crash, rules=rules)
+
+    def payments(self) -> Payments:
+        """Return a payment service for a worker; when graded, nothing may listen and it is idle."""
+        return Payments(listens="STREAMGYM_GRADING" not in os.environ)
 
     # Exercises
 
