@@ -1,7 +1,7 @@
 """A case: one seed, and the fresh data and topics that an answer is tried on."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -66,9 +66,10 @@ class Case:
         self.databases.append(url)
         return url
 
-    def release(self, groups: Iterable[str]) -> None:
+    def release(self, groups: Collection[str]) -> None:
         """Remove the members of consumer groups: the dead would keep others waiting."""
-        topics.remove_members(self.world.kafka(), groups)
+        if groups:
+            topics.remove_members(self.world.kafka(), groups)
 
     def close(self) -> None:
         """Delete this case's topics and databases."""

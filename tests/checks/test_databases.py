@@ -1,0 +1,41 @@
+"""Fresh databases, each apart from the others, and gone afterwards."""
+
+import psycopg
+import pytest
+
+from streamgym.checks import Case, databases
+from streamgym.stack.postgres import Postgres
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with Postgres() as server:
+        yield server.address
+
+
+class World:
+    def __init__(self, postgres):
+        self.postgres = lambda: postgres
+
+
+def test_a_case_makes_databases_and_drops_them_whoever_is_connected(postgres):
+    with Case(1, World(postgres)) as case:
+        one, other = (case.database("CREATE TABLE t (a int, b text)") for _ in range(2))
+        databases.run(one, "INSERT INTO t VALUES (%s, %s)", [(1, "x"), (2, "y")])
+        assert databases.rows(one, "SELECT * FROM t WHERE a > %s", [1]) == [{"a": 2, "b": "y"}]
+        assert databases.rows(other, "SELECT * FROM t") == []
+        connected = psycopg.connect(one)
+    for url in (one, other):
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(url)
+    connected.close()
+
+
+def test_many_rows_are_written_together_or_not_at_all(postgres):
+    with Case(1, World(postgres)) as case:
+        url = case.database("CREATE TABLE t (a int PRIMARY KEY)")
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            databases.run(url, "INSERT INTO t VALUES (%s)", [[1], [2], [1]])
+        assert databases.rows(url, "SELECT * FROM t") == []
