@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 SECONDS_TO_CONNECT = 20
 
@@ -36,8 +37,17 @@ def run(url: str, statement: str, many: Sequence[Sequence[Any]]) -> None:
         connection.cursor().executemany(statement.encode(), many)
 
 
+@retry(
+    retry=retry_if_exception_type(psycopg.errors.InsufficientPrivilege),
+    stop=stop_after_delay(SECONDS_TO_CONNECT),
+    wait=wait_fixed(0.1),
+    reraise=True,
+)
 def drop(server: str, url: str) -> None:
-    """Drop a database, whoever is still connected to it."""
+    """Drop a database, whoever is still connected to it.
+
+    An autovacuum worker is the superuser's, and cannot be ended by us: it is waited for.
+    """
     name = sql.Identifier(urlsplit(url).path.lstrip("/"))
     with _connected(server) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -35,3 +35,18 @@ def test_aborted_records_and_what_is_not_json_are_no_records(kafka):
     producer.close()
     assert topics.read(kafka, topic) == [{"not JSON": "b'commit_transaction'"}]
     topics.delete(kafka, [topic])
+
+
+def test_a_topic_that_ends_in_aborted_records_is_read_to_its_end_at_once(kafka):
+    from kafka import KafkaProducer
+
+    topic = topics.create(kafka)
+    producer = KafkaProducer(bootstrap_servers=kafka, transactional_id="test-of-the-end")
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, b"{}")
+    producer.flush()
+    producer.abort_transaction()
+    producer.close()
+    assert topics.read(kafka, topic) == []
+    topics.delete(kafka, [topic])
