@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT := grades
+SEEDS := 5
 
 .PHONY: lab test grade verify bench setup lint lock
 
@@ -16,7 +17,7 @@ grade: $(READY)
 	@$(BIN)/streamgym grade tests/submissions --out $(OUT)
 
 verify: $(READY)
-	@$(BIN)/streamgym verify
+	@$(BIN)/streamgym verify --seeds $(SEEDS)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -518,6 +518,10 @@ def why_no_letter(trial: Trial) -> int:
 
 # %% fenced
 
+ALSO_FROZEN_AT = ("TxnOffsetCommit", "AddOffsetsToTxn")
+"""Not at Produce: there kafka-python 3.0.12 first tries for a new epoch, and whatever the worker
+asks for meanwhile fails with other errors than that it is fenced."""
+
 SILENT = "the zombie ends no transaction any more"
 REPLACED = 3
 """The exit code that tells the supervisor not to start a worker again."""
@@ -537,8 +541,7 @@ REPLACED = 3
 def fenced(answer: Worker, case: Case) -> Expectations:
     orders = shop.orders(case.rng, 60)
     source = case.topic(orders, key="customer", partitions=2)
-    kinds = ["EndTxn", case.rng.choice(["Produce", "TxnOffsetCommit", "AddOffsetsToTxn"])]
-    for kind in kinds:
+    for kind in ("EndTxn", case.rng.choice(ALSO_FROZEN_AT)):
         found = haunt(answer.workspace, stage(case, orders, source), kind, 2, PATIENT)
         case.progress(f"frozen at its 2nd {kind}")
         yield from judge_zombie(found, f"frozen at its 2nd {kind}, replaced, woken")

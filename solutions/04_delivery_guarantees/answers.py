@@ -50,7 +50,12 @@ def in_larger_batches(script):
     )
 
 
-@wrong(durable_producer, misconception="acks=0: nobody notices", fails=LOST, hint=2)
+@wrong(
+    durable_producer,
+    misconception="acks=0: nobody notices",
+    fails="it waits for all in-sync replicas",
+    hint=2,
+)
 def without_waiting(script):
     return swap(script, SETTINGS, "acks=0")
 

@@ -180,7 +180,7 @@ lab.check("durable_producer")
 # Kafka keeps order within a **partition**, never across a topic. The key chooses the partition. Send 40 orders to three partitions, with the customer as key and without a key, and count.
 
 # %%
-orders = shop.orders(Random(4), 40)
+orders = shop.orders(Random(4), 40, customers=6)
 producer = KafkaProducer(bootstrap_servers=kafka)
 for title, keyed in {"keyed by customer": True, "without a key": False}.items():
     topic = topics.create(kafka, partitions=3)
@@ -223,7 +223,7 @@ consumer = KafkaConsumer(
     max_poll_records=20,
 )
 while not at_end(consumer):
-    batch = [record for records in consumer.poll(200).values() for record in records]
+    batch = [record for records in consumer.poll(1000).values() for record in records]
     for step in steps if batch else []:
         if step == "send":
             for record in batch:
@@ -235,7 +235,7 @@ while not at_end(consumer):
 producer.close()
 
 # %%
-orders = shop.orders(Random(7), 60)
+orders = shop.orders(Random(7), 60, customers=20)
 source = topics.create(kafka, partitions=2)
 topics.produce(kafka, source, orders, key="customer")
 
@@ -297,7 +297,7 @@ consumer = KafkaConsumer(
     # END SOLUTION
 )
 while not at_end(consumer):
-    batch = [record for records in consumer.poll(200).values() for record in records]
+    batch = [record for records in consumer.poll(1000).values() for record in records]
     # BEGIN SOLUTION
     for record in batch:
         producer.send(target, key=record.key, value=record.value)
@@ -338,7 +338,7 @@ consumer = KafkaConsumer(
     # END SOLUTION
 )
 while not at_end(consumer):
-    batch = [record for records in consumer.poll(200).values() for record in records]
+    batch = [record for records in consumer.poll(1000).values() for record in records]
     # BEGIN SOLUTION
     consumer.commit()
     for record in batch:
@@ -400,7 +400,7 @@ reading = {
 consumer = KafkaConsumer(topic, enable_auto_commit=False, **reading)
 batch = []
 while not batch:
-    batch = [record for records in consumer.poll(200).values() for record in records]
+    batch = [record for records in consumer.poll(1000).values() for record in records]
 with ThreadPoolExecutor(4) as pool:
     waiting = as_completed([pool.submit(pack, record) for record in batch])
     done = [next(waiting).result() for _ in range(12)]
@@ -412,7 +412,7 @@ print("done:", done)
 consumer = KafkaConsumer(topic, **reading)
 again = []
 while not again:
-    again = [record for records in consumer.poll(200).values() for record in records]
+    again = [record for records in consumer.poll(1000).values() for record in records]
 consumer.close()
 print("after the restart it begins at", again[0].offset)
 print("never packed:", sorted(set(range(again[0].offset)) - set(done)))
@@ -471,13 +471,17 @@ class Member(AsyncConsumerRebalanceListener):
             await self.consumer.commit_async(self.handled)
 
     def poll(self):
-        return [record for records in self.consumer.poll(100).values() for record in records]
+        return [record for records in self.consumer.poll(2000).values() for record in records]
 
     def handle(self, records):
         for record in records:
             self.log.append((record.partition, record.offset))
             at = TopicPartition(record.topic, record.partition)
             self.handled[at] = OffsetAndMetadata(record.offset + 1, "", -1)
+
+    def leave(self):
+        self.commits = "nothing"
+        self.consumer.close()
 
 
 # %% [markdown]
@@ -494,14 +498,14 @@ def rebalance(commits):
         polled += one.poll()
     one.handle([record for record in polled if record.offset < 10])
     one.consumer.pause(*one.consumer.assignment())
-    while not two.consumer.assignment():
-        two.handle(two.poll())
-        one.poll()
+    with ThreadPoolExecutor(1) as pool:
+        joins = pool.submit(two.poll)
+        while not joins.done():
+            one.poll()
+    two.handle(joins.result())
     kept = {at.partition for at in one.consumer.assignment()}
     one.handle([r for r in polled if r.offset >= 10 and r.partition in kept])
-    for _ in range(5):
-        two.handle(two.poll())
-    one.consumer.close(), two.consumer.close()
+    one.leave(), two.leave()
     return [one.log, two.log]
 
 
@@ -562,7 +566,7 @@ consumer = KafkaConsumer(
 )
 seen = set()
 while not at_end(consumer):
-    for records in consumer.poll(200).values():
+    for records in consumer.poll(1000).values():
         for order in (json.loads(record.value) for record in records):
             if order["order"] not in seen:
                 seen.add(order["order"])
@@ -619,7 +623,7 @@ consumer = KafkaConsumer(
     max_poll_records=20,
 )
 while not at_end(consumer):
-    for records in consumer.poll(200).values():
+    for records in consumer.poll(1000).values():
         orders = [json.loads(record.value) for record in records]
         # BEGIN SOLUTION
         for order in orders:
@@ -666,7 +670,7 @@ consumer = KafkaConsumer(
     max_poll_records=20,
 )
 while not at_end(consumer):
-    for records in consumer.poll(200).values():
+    for records in consumer.poll(1000).values():
         for record in records:
             order = json.loads(record.value)
             order["tax"] = order["amount"] // 5
@@ -742,7 +746,7 @@ def send_on(record) -> None:
 # END SOLUTION
 
 while not at_end(consumer):
-    batch = [record for records in consumer.poll(200).values() for record in records]
+    batch = [record for records in consumer.poll(1000).values() for record in records]
     for record in batch:
         send_on(record)
     producer.flush()

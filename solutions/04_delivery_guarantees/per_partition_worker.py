@@ -17,7 +17,7 @@ consumer = KafkaConsumer(
 )
 consumer.subscribe([os.environ["INPUT_TOPIC"]])
 while not at_end(consumer):
-    for partition, records in consumer.poll(200).items():
+    for partition, records in consumer.poll(1000).items():
         for record in records:
             sent = producer.send(os.environ["OUTPUT_TOPIC"], record.value, record.key)
         sent.get(20)

@@ -31,7 +31,7 @@ def complaint(value: bytes) -> str:
 
 
 while not at_end(consumer):
-    for partition, records in consumer.poll(200).items():
+    for partition, records in consumer.poll(1000).items():
         for record in records:
             wrong = complaint(record.value)
             where = [("partition", b"%d" % partition.partition), ("topic", record.topic.encode())]

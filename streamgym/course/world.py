@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from streamgym.stack.kafka import Kafka
@@ -20,13 +21,14 @@ class OwnWorld:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        self._one_at_a_time = Lock()
 
     def kafka(self) -> str:
         """Return the broker's bootstrap servers."""
-        if ELSEWHERE["kafka"] not in os.environ:
-            prepare()
-            server = self._stack.enter_context(Kafka())
-            self._announce("kafka", server.address)
+        with self._one_at_a_time:
+            if ELSEWHERE["kafka"] not in os.environ:
+                prepare()
+                self._announce("kafka", self._stack.enter_context(Kafka()).address)
         return os.environ[ELSEWHERE["kafka"]]
 
     def spark(self) -> "SparkSession":
@@ -40,8 +42,9 @@ class OwnWorld:
 
     def postgres(self) -> str:
         """Return the URL of a database whose role may create others."""
-        if ELSEWHERE["postgres"] not in os.environ:
-            self._announce("postgres", self._stack.enter_context(Postgres()).address)
+        with self._one_at_a_time:
+            if ELSEWHERE["postgres"] not in os.environ:
+                self._announce("postgres", self._stack.enter_context(Postgres()).address)
         return os.environ[ELSEWHERE["postgres"]]
 
     def _announce(self, name: str, address: str) -> None:
