@@ -22,7 +22,7 @@ from streamgym.checks import (
     logs,
     topics,
 )
-from streamgym.checks.crashes import SHOWN, survives
+from streamgym.checks.crashes import SHOWN, Hint, survives
 from streamgym.checks.payments import Payments
 from streamgym.data import shop
 from streamgym.faults.sweep import Broken, Point, Stage, Trial, run_once
@@ -179,7 +179,7 @@ def exactly_once(answer: Worker, case: Case) -> Expectations:
 
         return names(case, source, target), judge
 
-    hints = {LOST: why_lost, TWICE: why_twice, TORN: 6, OPEN: why_open}
+    hints: dict[str, Hint] = {LOST: why_lost, TWICE: why_twice, TORN: 6, OPEN: why_open}
     yield from survives(answer, case, prepare, hints, seconds=PATIENT)
 
 
@@ -500,7 +500,13 @@ def abort_on_error(answer: Worker, case: Case) -> Expectations:
 
         return names(case, source, target) | {"DEAD_LETTER_TOPIC": dead}, judge
 
-    hints = {BROKEN: 2, LOST: why_not_again, TWICE: 7, ASIDE: why_no_letter, OPEN: 6}
+    hints: dict[str, Hint] = {
+        BROKEN: 2,
+        LOST: why_not_again,
+        TWICE: 7,
+        ASIDE: why_no_letter,
+        OPEN: 6,
+    }
     yield from survives(answer, case, prepare, hints, seconds=PATIENT)
 
 
@@ -635,7 +641,11 @@ def charge_once(answer: Worker, case: Case) -> Expectations:
 
             return names(case, source, target) | {"PAYMENTS_URL": payments.url}, judge
 
-        hints = {CHARGED: why_uncharged, CHARGED_TWICE: why_charged_twice, BOOKED: 6}
+        hints: dict[str, Hint] = {
+            CHARGED: why_uncharged,
+            CHARGED_TWICE: why_charged_twice,
+            BOOKED: 6,
+        }
         yield from survives(answer, case, prepare, hints, seconds=PATIENT)
 
 
