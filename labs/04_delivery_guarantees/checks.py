@@ -23,7 +23,7 @@ from streamgym.checks import (
     topics,
 )
 from streamgym.checks.answers import Raised
-from streamgym.checks.crashes import survives
+from streamgym.checks.crashes import Hint, survives
 from streamgym.data import shop
 from streamgym.faults.actions import Action, Cut, Delay, Refuse, Rule
 from streamgym.faults.sweep import Broken, Stage, Trial, run_once
@@ -195,7 +195,7 @@ def at_least_once(answer: Worker, case: Case) -> Expectations:
 
         return kafka_env(case, source, target), judge
 
-    hints = {LOST: losing_after_commit, ORDER: 5, AGAIN: handling_again}
+    hints: dict[str, Hint] = {LOST: losing_after_commit, ORDER: 5, AGAIN: handling_again}
     yield from survives(answer, case, prepare, hints)
 
 
@@ -244,7 +244,7 @@ def at_most_once(answer: Worker, case: Case) -> Expectations:
 
         return kafka_env(case, source, target), judge
 
-    hints = {TWICE: doubling, AT_MOST: lambda trial: 4 if trial.point else 5}
+    hints: dict[str, Hint] = {TWICE: doubling, AT_MOST: lambda trial: 4 if trial.point else 5}
     yield from survives(answer, case, prepare, hints)
 
 
@@ -609,7 +609,7 @@ def poison(answer: Worker, case: Case) -> Expectations:
         env = kafka_env(case, source, target) | {"DEAD_LETTER_TOPIC": dead}
         return env, lambda: judge_poison(case, env, orders, bad)
 
-    hints = {
+    hints: dict[str, Hint] = {
         GOOD: lambda trial: 6 if trial.point else 7,
         BAD: dead_letter_hint,
         WHERE: 4,

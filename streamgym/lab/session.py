@@ -192,7 +192,8 @@ class Lab:
         if not name.isidentifier():
             raise StreamgymError("a worker needs a name: begin the cell with %%worker NAME")
         self.workers[name] = cell
-        print(f'worker {name} is kept as a script; lab.check("{name}") runs it on the broker')
+        how = f'lab.check("{name}")' if name in self.exercises else f'lab.run("{name}", ...)'
+        print(f"worker {name} is kept as a script; {how} runs it on the broker")
 
 
 def _starter(lab: str, exercise: str) -> str:
