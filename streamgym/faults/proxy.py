@@ -294,7 +294,7 @@ class _Passage:
         await watcher[1].wait()
 
     def refuse(self, connections: int) -> None:
-        self.link.lane.to_refuse = connections + 1
+        self.link.lane.to_refuse = connections
 
 
 async def _write(writer: asyncio.StreamWriter, data: bytes) -> None:

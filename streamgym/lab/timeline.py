@@ -13,7 +13,6 @@ COLOURS = {
     Fate.UNANSWERED: "#e08a00",
     Fate.UNDELIVERED: "#d1433f",
 }
-KAFKA_WRITES = "Kafka"
 SYSTEM = {"COMMIT": "Postgres", "INSERT": "Postgres", "UPDATE": "Postgres", "DELETE": "Postgres"}
 SYSTEM |= {"POST": "HTTP", "PUT": "HTTP"}
 """Which system a kind of request goes to, when it is not Kafka."""
@@ -49,7 +48,7 @@ def _lanes(events: Sequence[Event]) -> list[str]:
 
 
 def _system(event: Event) -> str:
-    return SYSTEM.get(event.kind, KAFKA_WRITES)
+    return SYSTEM.get(event.kind, "Kafka")
 
 
 def _place(events: Sequence[Event], seconds: float) -> float:
