@@ -27,6 +27,7 @@ from streamgym.checks.crashes import Hint, survives
 from streamgym.data import shop
 from streamgym.faults.actions import Action, Cut, Delay, Refuse, Rule
 from streamgym.faults.sweep import Broken, Stage, Trial, run_once
+from streamgym.faults.trace import Fate
 
 BATCH = 20
 """How many records a worker polls at most."""
@@ -90,7 +91,7 @@ def durable_producer(answer: Worker, case: Case) -> Expectations:
 
     with ThreadPoolExecutor(len(TROUBLES)) as pool:
         trials = dict(zip(TROUBLES, pool.map(troubled, TROUBLES.values()), strict=True))
-    lasts = not any(trials[trouble].broken[LOST] for trouble in HARMLESS)
+    lasts = all(waited(trials[trouble]) for trouble in HARMLESS)
     for trouble, trial in trials.items():
         ended = trial.run
         yield expect("the worker ends in order", ended.returncode, equals=0, given=ended.errors)
@@ -114,9 +115,8 @@ def disturbed(
     topic = case.topic()
     env = {"ORDERS": json.dumps(orders), "OUTPUT_TOPIC": topic}
     env["KAFKA_BOOTSTRAP_SERVERS"] = case.world.kafka()
-    rules = (
-        [Rule("Produce", Delay(1.0), number - 1), Rule("Produce", action, number)] if action else []
-    )
+    slow = [Rule("Produce", Delay(1.0), number - 1)] if number > 1 else []
+    rules = [*slow, Rule("Produce", action, number)] if action else []
     trial = run_once(answer.workspace, Stage(env), rules=rules)
     if rules and rules[-1].times and number > 1:
         return disturbed(answer, case, orders, action, 1)
@@ -136,6 +136,12 @@ def acks_of(trial: Trial) -> set[int]:
     """Return how many acknowledgements the producer asked for, as seen on the wire."""
     produced = (e.request.acks for e in trial.trace.events if e.kind == "Produce")
     return {acks for acks in produced if acks is not None}
+
+
+def waited(trial: Trial) -> bool:
+    """Return whether the producer was there until all its requests were answered."""
+    produced = [event for event in trial.trace.events if event.kind == "Produce"]
+    return not trial.broken[LOST] and all(event.fate is Fate.ANSWERED for event in produced)
 
 
 def losing(trial: Trial, *, lasts: bool) -> int:
