@@ -158,7 +158,7 @@ def verify(
     from streamgym.course.verify import verify as verify_lab
     from streamgym.course.world import OwnWorld
 
-    failed = False
+    wrong: list[str] = []
     for name in [_lab(lab) for lab in labs or lab_names()]:
         table = Table("exercise", "answer", "must", "seeds", "verdict", title=name)
         number = sum(exercise in ("", trial.exercise.name) for trial in trials(name))
@@ -166,18 +166,16 @@ def verify(
             outcomes = verify_lab(name, world, seeds, exercise)
             for outcome in track(outcomes, f"verifying {name}", number, console=err):
                 trial, complaints = outcome.trial, outcome.complaints
-                failed = failed or bool(complaints)
-                verdict = (
-                    f"[red]{len(complaints)} of {seeds}: {complaints[0]}" if complaints else "ok"
-                )
+                verdict = f"[red]{len(complaints)} misjudged" if complaints else "ok"
+                wrong += [f"{name}: {trial.exercise.name}, {trial.name}: {c}" for c in complaints]
                 table.add_row(
                     trial.exercise.name, trial.name, trial.due, str(outcome.seeds), verdict
                 )
         out.print(table)
-        for shortage in shortages(name):
-            failed = True
-            err.print(f"{name}: {shortage}", style="red")
-    raise typer.Exit(1 if failed else 0)
+        wrong += [f"{name}: {shortage}" for shortage in shortages(name)]
+    for complaint in wrong:
+        err.print(complaint, style="red", highlight=False)
+    raise typer.Exit(1 if wrong else 0)
 
 
 @commands.command()

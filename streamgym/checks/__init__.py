@@ -1,6 +1,6 @@
 """The words that a lab's ``checks.py`` is written in."""
 
-from streamgym.checks.answers import Choice, Function, Plan, Worker
+from streamgym.checks.answers import Choice, Function, Plan, Query, Worker
 from streamgym.checks.case import Case
 from streamgym.checks.exercise import Exercise, exercise
 from streamgym.checks.expect import Expectations, expect
@@ -12,6 +12,7 @@ __all__ = [
     "Expectations",
     "Function",
     "Plan",
+    "Query",
     "Worker",
     "exercise",
     "expect",

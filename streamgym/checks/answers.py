@@ -64,10 +64,27 @@ class Worker(Protocol):
 
 
 class Plan(Protocol):
-    """A Spark query that the learner wrote as a function from DataFrame to DataFrame."""
+    """A Spark query that the learner wrote as a function from DataFrames to a DataFrame."""
 
-    def relation(self, source: bytes) -> bytes | Raised:
-        """Apply it to a source and return the query, both as Spark Connect ``Relation`` messages.
+    def relation(self, source: bytes | Sequence[bytes]) -> bytes | Raised:
+        """Apply it to one source or several, and return the query.
+
+        Sources and query are Spark Connect ``Relation`` messages.
+
+        Raises:
+            NotAttempted: it raised NotImplementedError, or there is no such function.
+            Ungradable: it did not end in time.
+        """
+
+
+class Query(Protocol):
+    """A streaming query that the learner wrote as a function that returns a DataStreamWriter."""
+
+    def writer(self, sources: Sequence[bytes], *arguments: object) -> bytes | Raised:
+        """Call it with these sources as DataFrames, and with plain arguments after them.
+
+        Returns what it would start, as a ``WriteStreamOperationStart`` message of Spark Connect;
+        see :mod:`streamgym.checks.queries`.
 
         Raises:
             NotAttempted: it raised NotImplementedError, or there is no such function.
@@ -102,6 +119,9 @@ class Answers(Protocol):
 
     def plan(self, name: str) -> Plan:
         """Return the query of this name."""
+
+    def query(self, name: str) -> Query:
+        """Return the streaming query of this name."""
 
     def choice(self, name: str) -> Choice:
         """Return the value of this name."""

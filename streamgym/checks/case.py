@@ -23,6 +23,9 @@ class World(Protocol):
     def postgres(self) -> str:
         """Return the URL of a database whose role may create others."""
 
+    def proxy_port(self) -> int:
+        """Return the port at which Spark can reach a fault proxy; 0 when it can reach any."""
+
 
 @dataclass
 class Case:

@@ -1,6 +1,7 @@
 """Crash sweeps as expectations: what a worker must keep, with and without a crash."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from streamgym.checks.answers import Worker
@@ -21,6 +22,7 @@ def survives(
     prepare: Callable[[], tuple[dict[str, str], Callable[[], Broken]]],
     hints: Mapping[str, Hint],
     seconds: float = 60,
+    files: Callable[[Path], Broken] = lambda _: {},
 ) -> Expectations:
     """Expect properties of a worker's run, and the same after a crash at each point of that run.
 
@@ -32,17 +34,23 @@ def survives(
             called by several threads.
         hints: for each of these properties the hint that it earns when it is broken.
         seconds: how long the worker may take to its end.
+        files: says, as that function does, what is broken in the folder that the worker ran in.
     """
     found = sweep(
         answer.workspace,
-        lambda: Stage(*prepare(), case.release),
+        lambda: Stage(*prepare(), case.release, files),
         case.rng,
         seconds,
         case.progress,
     )
+    yield from expectations(found, hints)
+
+
+def expectations(found: Sweep, hints: Mapping[str, Hint], what: str = "worker") -> Expectations:
+    """Expect properties of what was found in a sweep of a worker or something else."""
     clean = found.clean
     errors = clean.run.errors[-SHOWN:]
-    yield expect("the worker ends in order", clean.run.returncode, equals=0, given=errors)
+    yield expect(f"the {what} ends in order", clean.run.returncode, equals=0, given=errors)
     for name, hint in hints.items():
         yield _holds(f"without a crash: {name}", clean, name, hint)
     for name, hint in hints.items():

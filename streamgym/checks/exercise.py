@@ -12,7 +12,7 @@ from streamgym.checks.expect import Expectations, summarise
 from streamgym.checks.results import Expectation, Result, Verdict, share
 from streamgym.checks.seeds import seed_of
 
-KINDS = ("function", "worker", "plan", "choice")
+KINDS = ("function", "worker", "plan", "query", "choice")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def exercise(
     ``task`` draws what differs between students, for a question of which each has a variant.
 
     Raises:
-        TypeError: that annotation is none of Function, Worker, Plan, Choice.
+        TypeError: that annotation is none of Function, Worker, Plan, Query, Choice.
     """
 
     def make(check: Callable[[Any, Case], Expectations]) -> Exercise:

@@ -7,7 +7,6 @@ only Spark's own Python workers unpickle.
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +40,6 @@ def to_message(frame: DataFrame) -> bytes:
 def to_frame(message: bytes, spark: SparkSession) -> DataFrame:
     """Return a DataFrame of this session for a serialized ``Relation``."""
     return DataFrame(_Received(message), spark)
-
-
-def apply(function: Callable[[DataFrame], DataFrame], source: bytes, spark: SparkSession) -> bytes:
-    """Apply a function to a source query and return the query it makes."""
-    return to_message(function(to_frame(source, spark)))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ class Served:
         """Return the query of this name."""
         return ServedPlan(name, self.send)
 
+    def query(self, name: str) -> "ServedQuery":
+        """Return the streaming query of this name."""
+        return ServedQuery(name, self.send)
+
     def choice(self, name: str) -> "ServedChoice":
         """Return the value of this name."""
         return ServedChoice(name, self.send)
@@ -68,12 +72,24 @@ class ServedPlan:
     name: str
     send: Send
 
-    def relation(self, source: bytes) -> bytes | Raised:
-        """Apply it to a source; see :class:`streamgym.checks.answers.Plan`."""
-        message = base64.b64encode(source).decode()
-        reply = _ask(self.send, kind="plan", name=self.name, source=message)
-        outcome = _value(reply.get("outcome"))
-        return base64.b64decode(outcome) if isinstance(outcome, str) else Raised(str(outcome))
+    def relation(self, source: bytes | Sequence[bytes]) -> bytes | Raised:
+        """Apply it to sources; see :class:`streamgym.checks.answers.Plan`."""
+        sources = [source] if isinstance(source, bytes) else source
+        reply = _ask(self.send, kind="plan", name=self.name, sources=_texts(sources))
+        return _message(reply)
+
+
+@dataclass(frozen=True)
+class ServedQuery:
+    """A streaming query asked for by request."""
+
+    name: str
+    send: Send
+
+    def writer(self, sources: Sequence[bytes], *arguments: object) -> bytes | Raised:
+        """Call it; see :class:`streamgym.checks.answers.Query`."""
+        given = {"sources": _texts(sources), "arguments": arguments}
+        return _message(_ask(self.send, kind="query", name=self.name, **given))
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,15 @@ class ServedWorker:
         if not self.script.strip():
             raise NotAttempted(f"there is no cell that starts with %%worker {self.name}")
         return self.open_script(self.script)
+
+
+def _texts(messages: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(message).decode() for message in messages]
+
+
+def _message(reply: dict[str, Any]) -> bytes | Raised:
+    outcome = _value(reply.get("outcome"))
+    return base64.b64decode(outcome) if isinstance(outcome, str) else Raised(str(outcome))
 
 
 def _ask(send: Send, **request: object) -> dict[str, Any]:

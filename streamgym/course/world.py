@@ -47,6 +47,10 @@ class OwnWorld:
                 self._announce("postgres", self._stack.enter_context(Postgres()).address)
         return os.environ[ELSEWHERE["postgres"]]
 
+    def proxy_port(self) -> int:
+        """Return 0: this Spark can reach every port."""
+        return 0
+
     def _announce(self, name: str, address: str) -> None:
         """Make the answers, which run in this process or below it, use the same server."""
         os.environ[ELSEWHERE[name]] = address

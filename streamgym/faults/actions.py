@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import psutil
+
 from streamgym.faults.trace import Event
 
 
@@ -22,6 +24,9 @@ class Passage(Protocol):
 
     def cut(self) -> None:
         """Close this connection, on both sides."""
+
+    def client_port(self) -> int:
+        """Return the port at the client's end of this connection."""
 
     def halt_lane(self) -> None:
         """Pass no further request of this client on."""
@@ -84,6 +89,23 @@ class KillMeanwhile:
         with suppress(TimeoutError):
             await asyncio.wait_for(passage.other_durable(self.kind), self.seconds)
         await KillBefore(self.kill)(passage)
+
+
+@dataclass(frozen=True)
+class KillClient:
+    """Kill the process that sent the request, whoever started it.
+
+    ``after`` tells whether the server handles the request first.
+    """
+
+    after: bool
+
+    async def __call__(self, passage: Passage) -> None:
+        """Do it."""
+        if self.after:
+            await passage.forward_unanswered()
+        await asyncio.to_thread(_kill_owner, passage.client_port())
+        passage.cut()
 
 
 @dataclass(frozen=True)
@@ -176,3 +198,10 @@ class Rule:
         finally:
             if not self.times:
                 self.done.set()
+
+
+def _kill_owner(port: int) -> None:
+    """Kill the process whose connection has this port at its own end."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr[1:] == (port,) and connection.pid:
+            psutil.Process(connection.pid).kill()

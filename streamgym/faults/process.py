@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from streamgym.errors import NotAttempted, Ungradable
@@ -43,6 +44,10 @@ class Workspace(Protocol):
 
     def has_files(self) -> bool:
         """Return whether the worker has left files in its folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the worker runs; whatever is in it is the worker's, and not to be trusted."""
 
 
 OpenWorkspace = AbstractContextManager[Workspace]

@@ -38,14 +38,19 @@ GONE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError)
 class Proxy:
     """A proxy for one run, as a context manager.
 
+    Args:
+        rules: what to do where.
+        port: where it listens, for one address; any free ports when 0.
+
     Attributes:
         trace: what has passed.
         rules: what to do where; the first that matches a request acts.
     """
 
-    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+    def __init__(self, rules: Iterable[Rule] = (), port: int = 0) -> None:
         self.trace = Trace()
         self.rules = list(rules)
+        self._port = port
         self._lanes: dict[str, Lane] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -108,7 +113,7 @@ class Proxy:
             with contextlib.suppress(*GONE, asyncio.CancelledError):
                 await Link(self, lane, wire, server, (reader, writer)).relay()
 
-        listener = await asyncio.start_server(accepted, LOOPBACK, 0, limit=LIMIT)
+        listener = await asyncio.start_server(accepted, LOOPBACK, self._port, limit=LIMIT)
         lane.listeners.append(listener)
         return int(listener.sockets[0].getsockname()[1])
 
@@ -200,6 +205,11 @@ class Link:
             self.abort()
             self.lane.links.discard(self)
 
+    @property
+    def client_port(self) -> int:
+        """The port at the client's end."""
+        return int(self._client[1].get_extra_info("peername")[1])
+
     def abort(self) -> None:
         """Close both sides at once; nothing that was read is passed on any more."""
         self._aborted = True
@@ -281,6 +291,9 @@ class _Passage:
 
     def cut(self) -> None:
         self.link.abort()
+
+    def client_port(self) -> int:
+        return self.link.client_port
 
     def halt_lane(self) -> None:
         self.link.lane.ended = True

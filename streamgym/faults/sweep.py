@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, groupby
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -68,12 +69,14 @@ class Stage:
     Attributes:
         env: the worker's environment variables; addresses in it lead through the proxy.
         judge: says what is broken, once the worker has come to its end.
+        files: says what is broken in the folder that the worker has run in.
         release: removes dead members from consumer groups, so that nobody waits for them.
     """
 
     env: Mapping[str, str]
     judge: Callable[[], Broken] = dict
     release: Callable[[set[str]], None] = lambda _: None
+    files: Callable[[Path], Broken] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,8 @@ def run_once(
         if rule and reached:
             rule.done.wait(seconds)
             run = _restarted(proxy, here, env, stage, seconds)
-        return Trial(point, reached, run, stage.judge(), proxy.trace, here.has_files())
+        broken = {**stage.judge(), **stage.files(here.folder)}
+        return Trial(point, reached, run, broken, proxy.trace, here.has_files())
 
 
 def points(durable: list[Event], rng: Random, *, keeps_files: bool) -> list[Point]:

@@ -106,9 +106,9 @@ def in_lasting_world(
 def needed(lab: str, code: Sequence[str]) -> set[str]:
     """Return which of Spark and Postgres a notebook is to have: those that it names.
 
-    Plans need Spark.
+    Plans and streaming queries need Spark.
     """
     text = "\n".join(code).lower()
-    plans = any(exercise.kind == "plan" for exercise in load_exercises(lab).values())
+    plans = any(exercise.kind in ("plan", "query") for exercise in load_exercises(lab).values())
     named = {"spark": "spark" in text, "postgres": "postgres" in text or "database_url" in text}
     return {name for name, is_named in named.items() if is_named or (name == "spark" and plans)}

@@ -1,5 +1,6 @@
 """Spark in a sandbox: the Python functions in a submission's queries run there."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -12,20 +13,20 @@ from streamgym.stack.spark import Spark
 
 
 class SandboxedSpark(Spark):
-    """A Spark Connect server that may connect to one broker and to itself.
+    """A Spark Connect server that may connect to itself and to these systems.
 
     Args:
-        kafka: the broker's bootstrap servers.
+        systems: the addresses, as host:port, of a broker and others.
     """
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, systems: Iterable[str]) -> None:
         super().__init__(port=free_port())
         self._inner_ports = {
             "spark.driver.port": free_port(),
             "spark.blockManager.port": free_port(),
         }
         own = [f"{LOOPBACK}:{port}" for port in self._inner_ports.values()]
-        self.sandbox = spark_policy(self.home, [kafka, *own])
+        self.sandbox = spark_policy(self.home, [*systems, *own])
 
     def _submit(self) -> list[str]:
         """Add fixed ports, and unix sockets to Python, whose ports could not be named."""

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamgym.grading.box import Box
@@ -41,6 +42,12 @@ class BoxedWorkspace:
     def has_files(self) -> bool:
         """Return whether the worker has left files in its folder."""
         return self._box is not None and any(p.name != SCRIPT for p in self._box.home.iterdir())
+
+    @property
+    def folder(self) -> Path:
+        """Where the worker runs, once it was started."""
+        assert self._box
+        return self._box.home
 
     def close(self) -> None:
         """End what still runs, and remove the folder."""

@@ -17,7 +17,7 @@ from streamgym.grading.spark import SandboxedSpark, distrust_answers
 from streamgym.grading.workspace import BoxedWorkspace, addresses
 from streamgym.stack.folder import GuardedFolder
 from streamgym.stack.kafka import Kafka
-from streamgym.stack.ports import free_port
+from streamgym.stack.ports import LOOPBACK, free_port
 from streamgym.stack.postgres import Postgres
 from streamgym.stack.server import Server
 from streamgym.stack.session import close_session, spark_session
@@ -46,6 +46,7 @@ class GradingWorld:
         self._boxes: list[Box] = []
         self._abandoned = False
         self._ready: list[Kernel] = []
+        self._proxy_port = free_port()
 
     def start(self) -> Self:
         """Start everything, a first kernel too; Spark goes on starting while cells are run.
@@ -122,6 +123,10 @@ class GradingWorld:
             raise Ungradable("the lab's check needs a Postgres that was not started")
         return self._postgres.address
 
+    def proxy_port(self) -> int:
+        """Return the port at which Spark can reach a fault proxy."""
+        return free_port(self._proxy_port)
+
     def kernel(self) -> Kernel:
         """Return a kernel that has run nothing yet."""
         return self._ready.pop() if self._ready else self._new_kernel()
@@ -145,7 +150,10 @@ class GradingWorld:
         return kernel
 
     def _new_spark(self) -> Spark:
-        return SandboxedSpark(self.kafka()) if self.sandboxed else Spark(port=free_port())
+        if not self.sandboxed:
+            return Spark(port=free_port())
+        reachable = [*addresses(self._variables()), f"{LOOPBACK}:{self._proxy_port}"]
+        return SandboxedSpark(reachable)
 
     def _start_spark(self) -> None:
         if self._spark:

@@ -55,6 +55,10 @@ class _Workspace:
     def has_files(self) -> bool:
         return any(path.name != SCRIPT for path in self._home.iterdir())
 
+    @property
+    def folder(self) -> Path:
+        return self._home
+
     def end(self) -> None:
         for process in self._started:
             process.kill()

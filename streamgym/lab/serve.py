@@ -39,15 +39,31 @@ def _call(function: Any, arguments: list[Any]) -> Any:
 
 def _plan(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
     from streamgym.checks import plans
+
+    function, sources = _named(asked["name"], namespace), _sources(asked)
+    return {"outcome": _outcome(lambda: _text(plans.to_message(function(*sources))))}
+
+
+def _query(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    from streamgym.checks import queries
+
+    function, sources = _named(asked["name"], namespace), _sources(asked)
+    call = [*sources, *asked["arguments"]]
+    return {"outcome": _outcome(lambda: _text(queries.to_message(function(*call))))}
+
+
+def _sources(asked: dict[str, Any]) -> list[Any]:
+    """Return the DataFrames, of the learner's session, that an answer is applied to."""
+    from streamgym.checks import plans
     from streamgym.stack import shared
     from streamgym.stack.session import spark_session
 
-    function = _named(asked["name"], namespace)
-    source = base64.b64decode(asked["source"])
     spark = spark_session(shared.address("spark"))
-    return {
-        "outcome": _outcome(lambda: base64.b64encode(plans.apply(function, source, spark)).decode())
-    }
+    return [plans.to_frame(base64.b64decode(text), spark) for text in asked["sources"]]
+
+
+def _text(message: bytes) -> str:
+    return base64.b64encode(message).decode()
 
 
 def _choice(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
@@ -64,6 +80,7 @@ def _student(_: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
 HANDLERS: dict[str, Callable[[dict[str, Any], Namespace], dict[str, Any]]] = {
     "function": _function,
     "plan": _plan,
+    "query": _query,
     "choice": _choice,
     "student": _student,
 }

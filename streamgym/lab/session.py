@@ -70,6 +70,10 @@ class Lab:
 
         return shared.address("postgres")
 
+    def proxy_port(self) -> int:
+        """Return 0: the Spark of a learner can reach every port."""
+        return 0
+
     # Workers
 
     def run(

@@ -38,14 +38,18 @@ def hourly(stream):
     return counted.select("airport", F.col("hour.start").alias("start"), "count")
 
 
+def applied(function, source, spark):
+    return plans.to_message(function(plans.to_frame(source, spark)))
+
+
 def test_a_query_survives_as_a_message(spark):
     message = plans.to_message(spark.range(5))
-    doubled = plans.apply(lambda frame: frame.select(F.col("id") * 2), message, spark)
+    doubled = applied(lambda frame: frame.select(F.col("id") * 2), message, spark)
     assert [row[0] for row in plans.to_frame(doubled, spark).collect()] == [0, 2, 4, 6, 8]
 
 
 def test_append_mode_is_as_the_oracle_says(source, spark, day):
-    found = plans.stream(plans.apply(hourly, source, spark), spark)
+    found = plans.stream(applied(hourly, source, spark), spark)
     hour, patience = pd.Timedelta(HOUR), pd.Timedelta(PATIENCE)
     due = windows.append_mode(day, hour, patience, BATCH)
     wanted = {(r.airport, f"{r.start:%H:%M}"): r.flights for r in due.windows.itertuples()}
@@ -55,7 +59,7 @@ def test_append_mode_is_as_the_oracle_says(source, spark, day):
 
 
 def test_a_query_that_spark_refuses_is_one_line(source, spark):
-    refused = plans.apply(lambda stream: stream.groupBy("airport").count(), source, spark)
+    refused = applied(lambda stream: stream.groupBy("airport").count(), source, spark)
     error = plans.stream(refused, spark)
     assert isinstance(error, Raised)
     assert "watermark" in error.error.lower()
@@ -63,7 +67,7 @@ def test_a_query_that_spark_refuses_is_one_line(source, spark):
 
 
 def test_a_query_that_does_not_end_is_ungradable_and_stopped(source, spark):
-    slow = plans.apply(
+    slow = applied(
         lambda stream: stream.filter(F.expr("java_method('java.lang.Thread', 'sleep', 500L) = 0")),
         source,
         spark,

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
         ({"a": [1, 2.5, None, True, "x"]}, {"a": [1, 2.5, None, True, "x"]}),
         ((NOON, timedelta(minutes=5)), [NOON, timedelta(minutes=5)]),
         (pd.Timestamp(NOON), NOON),
+        (date(2013, 1, 1), date(2013, 1, 1)),
+        (Decimal("12.30"), Decimal("12.30")),
         (pd.Timedelta(minutes=5), timedelta(minutes=5)),
         (np.int64(3), 3),
         (np.array([1.5, 2.5]), [1.5, 2.5]),
@@ -27,6 +30,27 @@ def test_plain_data_crosses(value, due):
     back = decode(encode(value))
     assert back == due
     assert type(back) is type(due)
+
+
+def test_a_data_frame_crosses_with_its_dtypes():
+    frame = pd.DataFrame(
+        {
+            "time": pd.to_datetime([NOON, None], utc=True),
+            "share": [0.5, None],
+            "number": [1, 2],
+            "amount": [Decimal("1.10"), None],
+            "name": ["tea", None],
+        }
+    )
+    back = decode(encode(frame))
+    pd.testing.assert_frame_equal(back, frame)
+
+
+def test_a_malformed_frame_stays_data():
+    assert decode('{"$frame": [{"name": "a"}]}') == {"$frame": [{"name": "a"}]}
+    uneven = '{"name": "%s", "dtype": "int64", "values": %s}'
+    text = '{"$frame": [' + uneven % ("a", "[1]") + "," + uneven % ("b", "[1, 2]") + "]}"
+    assert decode(text)["b"].tolist() == [1, 2]
 
 
 class AlwaysEqual:

@@ -36,7 +36,7 @@ def test_a_query_on_spark_reads_a_topic(kafka, spark):
 
 
 def test_it_works_in_a_sandbox_which_a_killed_keeper_ends(kafka, spark):
-    with SandboxedSpark(kafka) as server:
+    with SandboxedSpark([kafka]) as server:
         assert count(spark_session(server.remote), kafka, filled(kafka)) == 7
         close_session(server.remote)
         java = Identity.of(server.kept.pid)

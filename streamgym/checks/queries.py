@@ -1,0 +1,189 @@
+"""Streaming queries with their sinks as data: what a DataStreamWriter would start, as a message.
+
+The checking side starts the query in a session of its own. A Python function for ``foreachBatch``
+stays bytes here; only Spark's own Python workers unpickle it.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.proto.commands_pb2 import Command, WriteStreamOperationStart
+from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.connect.streaming.query import StreamingQuery
+from pyspark.sql.connect.streaming.readwriter import DataStreamWriter
+
+from streamgym.checks.answers import Raised, Ungradable
+from streamgym.checks.case import Case
+from streamgym.checks.crashes import Hint, expectations
+from streamgym.checks.expect import Expectations
+from streamgym.checks.plans import first_line
+from streamgym.faults.actions import KillClient, Rule
+from streamgym.faults.process import Run
+from streamgym.faults.proxy import Proxy
+from streamgym.faults.sweep import LANE, Broken, Point, Sweep, Trial, points
+
+SECONDS = 90.0
+"""How long a query may take to its end."""
+
+
+def to_message(writer: DataStreamWriter) -> bytes:
+    """Return what a writer would start as a serialized ``WriteStreamOperationStart``."""
+    command = writer._write_stream.command(writer._session.client)
+    message: bytes = command.write_stream_operation_start.SerializeToString()
+    return message
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a query is to be started: its trigger, output mode, sink and options.
+
+    ``trigger`` is such as ``availableNow``, ``once`` or ``processingTime 10 seconds``; empty for
+    the default.
+    """
+
+    trigger: str
+    output_mode: str
+    format: str
+    options: Mapping[str, str]
+
+
+def settings(message: bytes) -> Settings:
+    """Return the settings of a query."""
+    start = WriteStreamOperationStart.FromString(message)
+    return Settings(_trigger(start), start.output_mode, start.format, dict(start.options))
+
+
+def _trigger(start: WriteStreamOperationStart) -> str:
+    names = {
+        "available_now": "availableNow",
+        "once": "once",
+        "processing_time_interval": "processingTime",
+        "continuous_checkpoint_interval": "continuous",
+    }
+    kind = start.WhichOneof("trigger")
+    if kind is None:
+        return ""
+    value = getattr(start, kind)
+    return names[kind] if value is True else f"{names[kind]} {value}"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a query ended: its error, if it failed, and the progress report of each micro-batch."""
+
+    error: str
+    progress: list[dict[str, Any]]
+
+
+def run(message: bytes, spark: SparkSession, seconds: float = SECONDS) -> Ended:
+    """Run a query over everything its sources have now, whatever its trigger, to its end.
+
+    Raises:
+        Ungradable: it did not end within ``seconds``.
+    """
+    start = WriteStreamOperationStart.FromString(message)
+    start.available_now = True
+    try:
+        query = _started(start, spark)
+    except PySparkException as error:
+        return Ended(first_line(error), [])
+    return _ended(query, seconds)
+
+
+def _started(start: WriteStreamOperationStart, spark: SparkSession) -> StreamingQuery:
+    command = Command(write_stream_operation_start=start)
+    _, properties, _ = spark.client.execute_command(command)
+    result = properties["write_stream_operation_start_result"]
+    return StreamingQuery(spark, result.query_id.id, result.query_id.run_id, result.name or None)
+
+
+def _ended(query: StreamingQuery, seconds: float) -> Ended:
+    error = ""
+    try:
+        if not query.awaitTermination(int(seconds)):
+            raise Ungradable(f"the streaming query did not end within {seconds:.0f} s")
+    except PySparkException as failure:
+        error = first_line(failure)
+    finally:
+        query.stop()
+    reports = [r.json if hasattr(r, "json") else json.dumps(r) for r in query.recentProgress]
+    return Ended(error, [json.loads(report) for report in reports])
+
+
+@contextmanager
+def folder(spark: SparkSession) -> Iterator[Path]:
+    """Give a folder of its own for a query's checkpoints and files, and remove it at the end.
+
+    It lies in the Spark server's home, which a sandboxed server can write to.
+    """
+    warehouse = urlsplit(str(spark.conf.get("spark.sql.warehouse.dir"))).path
+    here = Path(warehouse).parent / f"case-{uuid.uuid4().hex[:12]}"
+    try:
+        yield here
+    finally:
+        shutil.rmtree(here, ignore_errors=True)
+
+
+def survives(
+    case: Case,
+    prepare: Callable[[], tuple[str, Callable[[str], bytes | Raised], Callable[[], Broken]]],
+    hints: Mapping[str, Hint],
+    seconds: float = SECONDS,
+) -> Expectations:
+    """Expect properties of a query's run, and the same after its sink was killed in a batch.
+
+    The sink writes to a database, and is killed, by SIGKILL, at points of its own run: between
+    ``offsets/N`` and ``commits/N`` of the checkpoint. Then the query is started again.
+
+    Args:
+        case: whose systems it runs on.
+        prepare: makes a fresh database for one run; returns its URL, a function that gives the
+            query's message for the URL to use, and what says for each property what breaks it.
+        hints: for each of these properties the hint that it earns when it is broken.
+        seconds: how long the query may take to its end.
+    """
+    clean = _trial(case, None, prepare, seconds)
+    crashes = []
+    if not clean.run.returncode and not any(clean.broken.values()):
+        for point in _points(clean, case):
+            crashes.append(_trial(case, point, prepare, seconds))
+            case.progress(f"killed at {len(crashes)} points of its run")
+    yield from expectations(Sweep(clean, crashes), hints, "query")
+
+
+def _points(clean: Trial, case: Case) -> list[Point]:
+    return points(clean.trace.durable(LANE), case.rng, keeps_files=False)
+
+
+def _trial(
+    case: Case,
+    point: Point | None,
+    prepare: Callable[[], tuple[str, Callable[[str], bytes | Raised], Callable[[], Broken]]],
+    seconds: float,
+) -> Trial:
+    url, message_for, judge = prepare()
+    rule = Rule(point.kind, KillClient(point.when == "after"), point.number) if point else None
+    with Proxy([rule] if rule else [], case.world.proxy_port()) as proxy:
+        message = message_for(proxy.address(url, LANE))
+        ended = _run(message, case.world.spark(), seconds)
+        reached = bool(rule and rule.times == 0)
+        if reached:
+            proxy.trace.mark(LANE, "killed")
+            proxy.trace.mark(LANE, "started again")
+            ended = _run(message, case.world.spark(), seconds)
+        run = Run(int(bool(ended.error)), ended.error)
+        return Trial(point, reached, run, judge(), proxy.trace)
+
+
+def _run(message: bytes | Raised, spark: SparkSession, seconds: float) -> Ended:
+    if isinstance(message, Raised):
+        return Ended(message.error, [])
+    return run(message, spark, seconds)
