@@ -1,5 +1,6 @@
 """The crash sweep: which points a run has, and what workers, right and wrong, leave behind."""
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -129,6 +130,15 @@ def test_files_outlive_a_crash_and_are_noticed(stage):
     assert {trial.point.when for trial in found.crashes} == {"before", "after", "meanwhile"}
     plain = run_once(partial(workspace, workers.PRODUCE_THEN_COMMIT), stage())
     assert not plain.keeps_files
+
+
+@pytest.mark.stack
+def test_what_a_worker_left_in_its_folder_can_be_judged(stage):
+    listed = lambda folder: {"files": [path.name for path in folder.iterdir()]}  # noqa: E731
+    seen = replace(stage(), files=listed)
+    trial = run_once(partial(workspace, workers.KEEPS_A_FILE), seen)
+    assert len(trial.broken["files"]) == 2
+    assert "worker.py" in trial.broken["files"]
 
 
 @pytest.mark.stack
