@@ -18,6 +18,7 @@ DOING = {
     "function": "calling your function with fresh data …",
     "worker": "running your worker on the broker, and reading what it wrote …",
     "plan": "running your query on Spark, batch by batch …",
+    "query": "running your streaming query, and what it writes …",
     "choice": "trying your choice on your data …",
 }
 
