@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Annotated
 
 import typer
@@ -19,11 +20,14 @@ commands = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+interview = typer.Typer(help="Interview practice. Example: streamgym interview mock")
+commands.add_typer(interview, name="interview")
 out, err = Console(), Console(stderr=True)
 
-START = "labs/03_windowing/lab.ipynb"
+START = "notebooks/00_start.ipynb"
 """What JupyterLab opens."""
 
+Seed = Annotated[int | None, typer.Option(help="draws the same figures and questions again")]
 Labs = Annotated[list[str] | None, typer.Argument(help="such as 03 or 03_windowing; all if none")]
 
 
@@ -219,6 +223,67 @@ def progress() -> None:
             points = f"{standing.points:g} of {exercise.points:g}"
             rows.append([name, exercise.title, points, standing.verdict, standing.attempts])
     _print_table(["lab", "exercise", "points", "verdict", "attempts"], rows)
+
+
+@interview.callback(invoke_without_command=True)
+def practise(
+    context: typer.Context,
+    number: Annotated[int, typer.Option(min=1, help="how many cards at most")] = 10,
+) -> None:
+    """Interview practice: the flash cards that are due today.
+
+    Example: streamgym interview --number 5
+    """
+    from streamgym.interview import terminal
+    from streamgym.interview.deck import Deck
+
+    if context.invoked_subcommand is None:
+        _require_terminal()
+        terminal.practise(out, Deck(), number)
+
+
+@interview.command("list")
+def list_questions() -> None:
+    """Show all questions, and the labs in which their answers can be seen."""
+    from streamgym.interview import terminal
+
+    out.print(terminal.listed())
+
+
+@interview.command()
+def show(number: Annotated[int, typer.Argument(help="of the question")]) -> None:
+    """Show a question and its answer. Example: streamgym interview show 4"""
+    from streamgym.interview import terminal
+    from streamgym.interview.questions import question
+
+    out.print(terminal.card(question(number)))
+
+
+@interview.command()
+def mock(seed: Seed = None) -> None:
+    """Hold a mock interview of 30 minutes. Example: streamgym interview mock"""
+    from streamgym.interview import terminal
+    from streamgym.interview.deck import Deck
+
+    _require_terminal()
+    terminal.interview(out, Deck(), Random(seed))
+
+
+@interview.command()
+def scenario(
+    name: Annotated[str, typer.Argument(help="shop, iot or trading")], seed: Seed = None
+) -> None:
+    """Design a system; its arithmetic is checked. Example: streamgym interview scenario iot"""
+    from streamgym.interview import scenarios, terminal
+
+    drawn = scenarios.draw(name, Random(seed))
+    _require_terminal()
+    terminal.design(out, drawn)
+
+
+def _require_terminal() -> None:
+    if not sys.stdin.isatty():
+        raise StreamgymError("this asks you questions: run it on a terminal")
 
 
 def _lab(name: str) -> str:

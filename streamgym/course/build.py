@@ -1,4 +1,4 @@
-"""Building the notebooks of a lab from its source; the same source gives the same bytes."""
+"""Building notebooks from their sources; the same source gives the same bytes."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +18,26 @@ def notebooks(lab: str) -> dict[Path, str]:
     root = course_root()
     source = read_source(root / "solutions" / lab / "lab.py")
     return {
-        root / "labs" / lab / "lab.ipynb": _render(lab, source, lambda cell: cell.starter),
-        root / "solutions" / lab / "lab.ipynb": _render(lab, source, lambda cell: cell.reference),
+        root / "labs" / lab / "lab.ipynb": _render({"lab": lab}, source, lambda cell: cell.starter),
+        root / "solutions" / lab / "lab.ipynb": _render(
+            {"lab": lab}, source, lambda cell: cell.reference
+        ),
+    }
+
+
+def tours() -> dict[Path, str]:
+    """Return the text of each notebook whose source lies in ``notebooks/sources``, by path."""
+    folder = course_root() / "notebooks"
+    return {
+        folder / f"{path.stem}.ipynb": _render(
+            {"tour": path.stem}, read_source(path), lambda cell: cell.text
+        )
+        for path in sorted(folder.glob("sources/*.py"))
     }
 
 
 def build(labs: list[str]) -> Iterator[Path]:
-    """Write the notebooks of these labs (all, when none is named) and the README's table.
+    """Write the notebooks of these labs (all, when none is named), the tours, the README's table.
 
     Yields the files that changed.
     """
@@ -42,16 +55,17 @@ def stale(labs: list[str]) -> list[Path]:
 def _all(labs: list[str]) -> Iterator[tuple[Path, str]]:
     for lab in labs or lab_names():
         yield from notebooks(lab).items()
+    yield from tours().items()
     if (course_root() / "README.md").exists():
         yield readme()
 
 
-def _render(lab: str, source: Source, text_of: Callable[[Cell], str]) -> str:
+def _render(what: dict[str, str], source: Source, text_of: Callable[[Cell], str]) -> str:
     cells = [_cell(number, cell, text_of) for number, cell in enumerate(source.cells, start=1)]
     metadata = {
         "kernelspec": KERNELSPEC,
         "language_info": {"name": "python"},
-        "streamgym": {"lab": lab, **source.front},
+        "streamgym": {**what, **source.front},
     }
     notebook = new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(notebook)

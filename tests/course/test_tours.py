@@ -1,0 +1,20 @@
+"""Every notebook below ``notebooks/`` runs from top to bottom."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from streamgym.checks.labs import course_root
+from streamgym.course.build import tours
+
+
+@pytest.mark.parametrize("path", tours(), ids=lambda path: path.stem)
+def test_a_tour_runs_without_an_error(path):
+    notebook = nbformat.reads(path.read_text(), as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    client = NotebookClient(notebook, timeout=90, resources={"metadata": {"path": path.parent}})
+    client.execute()
+
+
+def test_the_start_page_is_one():
+    assert course_root() / "notebooks" / "00_start.ipynb" in tours()
