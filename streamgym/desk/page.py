@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 from IPython.display import HTML, display
-from jinja2 import Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from streamgym.desk.catalog import CHAPTERS, Hit, Lab, labs, search
 from streamgym.errors import StreamgymError
@@ -16,7 +16,8 @@ from streamgym.lab.cards import TEMPLATES
 from streamgym.lab.progress import Progress
 from streamgym.stack import shared
 
-PAGES = Environment(loader=PackageLoader("streamgym.desk"), autoescape=True, trim_blocks=True)
+LOADERS = ChoiceLoader([PackageLoader("streamgym.desk"), PackageLoader("streamgym.interview")])
+PAGES = Environment(loader=LOADERS, autoescape=True, trim_blocks=True)
 
 UP = "../"
 """From the start page's folder to the course's."""
@@ -87,13 +88,9 @@ class Page:
         ]
 
     @property
-    def questions(self) -> list[tuple[Question, list[Lab]]]:
-        """Each interview question with the labs that show its answer."""
-        by_name = {one.lab.name: one.lab for one in self.standings}
-        return [
-            (each, [by_name[name] for name in each.see if name in by_name])
-            for each in questions().values()
-        ]
+    def questions(self) -> list[Question]:
+        """The interview questions."""
+        return list(questions().values())
 
     def _repr_html_(self) -> str:
         style = TEMPLATES.get_template("style.css").render()
