@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import MofNCompleteColumn, Progress, track
 from rich.table import Table
 
 from streamgym.errors import StreamgymError
@@ -27,6 +27,7 @@ out, err = Console(), Console(stderr=True)
 START = "notebooks/00_start.ipynb"
 """What JupyterLab opens."""
 
+Share = Annotated[float, typer.Option(min=0, max=1, help="a share of the events, 0 to 1")]
 Seed = Annotated[int | None, typer.Option(help="draws the same figures and questions again")]
 Labs = Annotated[list[str] | None, typer.Argument(help="such as 03 or 03_windowing; all if none")]
 
@@ -185,7 +186,7 @@ def verify(
 @commands.command()
 def grade(
     paths: Annotated[
-        list[Path], typer.Argument(exists=True, help="notebooks, and folders of notebooks")
+        list[Path], typer.Argument(exists=True, help="notebooks, folders and zip files of them")
     ],
     to: Annotated[Path, typer.Option("--out", help="the folder of the results")],
     jobs: Annotated[int, typer.Option(min=1, help="submissions graded at a time")] = 1,
@@ -210,6 +211,20 @@ def grade(
 
 
 @commands.command()
+def release(
+    to: Annotated[Path, typer.Option("--out", help="a new folder, outside of the course")],
+) -> None:
+    """Make the package that students get: labs and what they need, no solutions.
+
+    Example: streamgym release --out ../for-students
+    """
+    from streamgym.course.release import release as make
+
+    number = make(to)
+    out.print(f"{number} files in {to}; proven to hold no solution", highlight=False)
+
+
+@commands.command()
 def progress() -> None:
     """Show how far you are with each lab."""
     from streamgym.checks.labs import lab_names, load_exercises
@@ -223,6 +238,38 @@ def progress() -> None:
             points = f"{standing.points:g} of {exercise.points:g}"
             rows.append([name, exercise.title, points, standing.verdict, standing.attempts])
     _print_table(["lab", "exercise", "points", "verdict", "attempts"], rows)
+
+
+@commands.command()
+def seed(
+    to: Annotated[str, typer.Option(help="kafka, postgres or parquet")] = "postgres",
+    scale: Annotated[float, typer.Option(min=0.01, max=1000, help="1 is 11,500 records")] = 1,
+    number: Annotated[int, typer.Option("--seed", help="the same seed, the same bytes")] = 1,
+    folder: Annotated[Path | None, typer.Option("--out", help="the folder, for parquet")] = None,
+    duplicates: Share = 0,
+    late: Share = 0,
+    malformed: Share = 0,
+) -> None:
+    """Load the ekart shop, or go on with it: a repeat neither doubles nor loses a record.
+
+    Example: streamgym seed --to kafka --scale 10 --late 0.02 --duplicates 0.01
+    """
+    from streamgym.data import seeding
+    from streamgym.data.ekart import Ekart
+
+    shop = Ekart(number, scale, *(round(share * 10**6) for share in (duplicates, late, malformed)))
+    sink, place = seeding.open_sink(to, shop, folder)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with sink, Progress(*columns, console=err) as bar:
+        task = bar.add_task("records")
+        try:
+            loaded = seeding.load(sink, lambda n, of: bar.update(task, completed=n, total=of))
+        except KeyboardInterrupt:
+            bar.console.print("stopped: the same command goes on where it was")
+            raise
+    speed = f", {loaded.new / loaded.seconds:,.0f} records/s" if loaded.new else ""
+    said = f"{place}: {loaded.records:,} records, {loaded.new:,} of them new{speed}"
+    out.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 @interview.callback(invoke_without_command=True)

@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 def floor(time: datetime, size: timedelta) -> datetime:
-    return EPOCH + (time - EPOCH) // size * size
+    return EPOCH + size * ((time - EPOCH) // size)
 
 
 def some_times(case: Case, number: int) -> list[datetime]:

@@ -41,7 +41,7 @@ def grade_all(
     seed. A grading that was stopped goes on with ``resume``, and its seed.
 
     Args:
-        paths: notebooks, and folders of ``NAME.ipynb`` or ``NAME/lab.ipynb``.
+        paths: notebooks, and folders or zip files of them (see :func:`.submission.find`).
         out: the folder of the results.
         jobs: how many submissions are graded at a time.
         seed: the secret seed; random when None.
@@ -55,9 +55,11 @@ def grade_all(
     """
     if sandbox:
         require_sandbox()
-    found = submission.find(paths)
+    found = submission.find(paths, out / "unpacked")
     if not found:
-        raise StreamgymError("no submissions there: name notebooks, or folders that hold some")
+        raise StreamgymError(
+            "no submissions there: name notebooks, or folders or zip files that hold some"
+        )
     out.mkdir(parents=True, exist_ok=True)
     grader = Grader(out, _secret(out, seed, resume), sandbox, limits)
     if not resume:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from streamgym.checks.labs import lab_names
+from streamgym.grading import archives
 
 MAX_BYTES = 20_000_000
 """Size of the largest notebook that is read."""
@@ -24,6 +26,8 @@ ANSWER = re.compile(
     re.MULTILINE,
 )
 LAB = re.compile(r"""\bLab\(\s*["'](\d\d_[a-z0-9_]+)["']""")
+MOODLE = re.compile(r"(?P<name>.+)_\d+_assignsubmission_file(_.*)?")
+CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_\d+_\d+_.+")
 WORKER = re.compile(r"\s*^%%worker[ \t]+(\w+)[ \t]*\n", re.MULTILINE)
 
 
@@ -52,15 +56,20 @@ class Submission:
         return code_of(self.notebook) if self.notebook else []
 
 
-def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
-    """Return student and notebook for every ``NAME.ipynb`` or ``NAME/lab.ipynb`` in ``paths``.
+def find(paths: Iterable[Path], unpacked: Path) -> list[tuple[str, Path]]:
+    """Return student and notebook for every submission in ``paths``.
 
-    A path may be a notebook or a folder of submissions. Students of one name are told apart by a
-    number; the order is that of the paths, and by name within a folder.
+    A path may be a notebook, a folder or a zip file of submissions, which is unpacked below
+    ``unpacked``. A submission is ``NAME.ipynb``, ``NAME/lab.ipynb``, nbgrader's
+    ``NAME/ASSIGNMENT/*.ipynb``, or named as Moodle and Canvas do. Students of one name are told
+    apart by a number; the order is that of the paths, and by name within a folder.
+
+    Raises:
+        StreamgymError: a zip file cannot be read.
     """
     taken: set[str] = set()
     found = []
-    for notebook in _notebooks(paths):
+    for notebook in _notebooks(paths, unpacked):
         student = _unused(student_of(notebook), taken)
         taken.add(student)
         found.append((student, notebook))
@@ -68,13 +77,22 @@ def find(paths: Iterable[Path]) -> list[tuple[str, Path]]:
 
 
 def student_of(notebook: Path) -> str:
-    """Return the student that a path names: the stem, or the folder of a ``lab.ipynb``.
+    """Return the student that a path names; what cannot be printed becomes a question mark.
 
-    What cannot be printed becomes a question mark.
+    That is the name that Moodle or Canvas put before their numbers, the student's folder of
+    nbgrader, the folder of a ``lab.ipynb``, or the stem.
     """
     path = notebook.absolute()
     name = path.parent.name if path.stem == "lab" else path.stem
-    return "".join(char if char.isprintable() else "?" for char in name)
+    for pattern, text in ((MOODLE, path.parent.name), (MOODLE, path.stem), (CANVAS, path.stem)):
+        if match := pattern.fullmatch(text):
+            name = match["name"]
+            break
+    else:
+        if path.parents[2].name == "submitted":
+            name = path.parents[1].name
+    composed = unicodedata.normalize("NFC", name)
+    return "".join(char if char.isprintable() else "?" for char in composed)
 
 
 def read(student: str, path: Path) -> Submission:
@@ -121,13 +139,24 @@ def names(text: str) -> set[str]:
     return {name for match in ANSWER.finditer(text) for name in match.groups() if name}
 
 
-def _notebooks(paths: Iterable[Path]) -> Iterator[Path]:
+def _notebooks(paths: Iterable[Path], unpacked: Path) -> Iterator[Path]:
     for path in paths:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from (found for child in sorted(path.iterdir()) for found in _of_child(child))
+        elif path.suffix == ".zip":
+            yield from archives.unpack(path, unpacked / path.stem)
+        else:
             yield path
-            continue
-        inside = [p for p in path.iterdir() if p.suffix == ".ipynb" or (p / "lab.ipynb").exists()]
-        yield from sorted(p if p.suffix == ".ipynb" else p / "lab.ipynb" for p in inside)
+
+
+def _of_child(child: Path) -> list[Path]:
+    """Return the notebooks of one entry of a folder of submissions."""
+    if child.suffix == ".ipynb":
+        return [child]
+    if (child / "lab.ipynb").exists():
+        return [child / "lab.ipynb"]
+    deeper = [*child.glob("*.ipynb")] or [*child.glob("[!.]*/*.ipynb")]
+    return sorted(deeper) if child.is_dir() and not child.name.startswith(".") else []
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -103,7 +103,10 @@ def test_submissions_are_found_by_name_in_order(tmp_path: Path) -> None:
     for name in ["zoë ü.ipynb", "bob/lab.ipynb", "ada.ipynb", "bob.ipynb", "notes.txt"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
-    found = [(student, str(path.relative_to(tmp_path))) for student, path in find([tmp_path])]
+    found = [
+        (student, str(path.relative_to(tmp_path)))
+        for student, path in find([tmp_path], tmp_path / "unpacked")
+    ]
     assert found == [
         ("ada", "ada.ipynb"),
         ("bob", "bob/lab.ipynb"),
@@ -128,4 +131,27 @@ def test_a_cell_names_what_it_defines() -> None:
 def test_a_name_holds_nothing_that_a_terminal_would_act_on(tmp_path: Path) -> None:
     name = b"a\x1b[31m\xff.ipynb".decode(errors="surrogateescape")
     (tmp_path / name).write_text("{}")
-    assert [student for student, _ in find([tmp_path])] == ["a?[31m?"]
+    assert [student for student, _ in find([tmp_path], tmp_path / "unpacked")] == ["a?[31m?"]
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("submitted/ada/hw1/lab.ipynb", "ada"),
+        ("submitted/ada/hw1/windowing.ipynb", "ada"),
+        ("Ada Lovelace_4711_assignsubmission_file/any name.ipynb", "Ada Lovelace"),
+        ("Ada Lovelace_4711_assignsubmission_file_/lab.ipynb", "Ada Lovelace"),
+        ("Ada Lovelace_4711_assignsubmission_file_lab.ipynb", "Ada Lovelace"),
+        ("lovelaceada_12345_67890_lab.ipynb", "lovelaceada"),
+        ("lovelaceada_LATE_12345_67890_lab-2.ipynb", "lovelaceada"),
+        ("ada_lovelace.ipynb", "ada_lovelace"),
+        ("zoe\u0308.ipynb", "zo\u00eb"),
+        ("a;rm -rf $HOME.ipynb", "a;rm -rf $HOME"),
+    ],
+)
+def test_students_are_named_as_their_systems_do(tmp_path: Path, path: str, student: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("{}")
+    folder = tmp_path / "submitted" if path.startswith("submitted") else tmp_path
+    found = find([folder], tmp_path / "unpacked")
+    assert [name for name, _ in found] == [student]

@@ -1,0 +1,83 @@
+"""Zip files of submissions, as Moodle and Canvas give them: unpacked without trusting them."""
+
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from streamgym.errors import StreamgymError
+
+MAX_FILES = 5000
+"""Entries of the largest archive that is read."""
+
+MAX_BYTES = 20_000_000
+"""Size of the largest file in it; one that says it is larger, or is, is cut off there."""
+
+MAX_TOTAL = 2_000_000_000
+"""Bytes that all files of one archive may have together."""
+
+LEFT_OUT = {"__MACOSX", ".ipynb_checkpoints"}
+"""Folders of copies that nobody handed in."""
+
+UNSAFE = re.compile(r'[\x00-\x1f<>:"|?*\\]')
+
+
+def unpack(archive: Path, folder: Path) -> list[Path]:
+    """Unpack the notebooks of a zip file below ``folder``; return their paths, by name.
+
+    Other files, links and encrypted entries are left out. A name stays below the folder, whatever
+    it says; a file that is too large keeps one byte more than may be read, and so gets its row.
+
+    Raises:
+        StreamgymError: it is not a zip file, has too many entries, or grows too large.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            if len(opened.infolist()) > MAX_FILES:
+                raise StreamgymError(f"{archive} has more than {MAX_FILES:,} files: split it")
+            return sorted(_unpacked(opened, folder))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise StreamgymError(f"{archive} cannot be unpacked ({error}): download it again") from None
+
+
+def _unpacked(opened: zipfile.ZipFile, folder: Path) -> Iterator[Path]:
+    taken: set[Path] = set()
+    total = 0
+    for entry in filter(_is_notebook, opened.infolist()):
+        path = _unused(folder.joinpath(*_safe(entry.filename)), taken)
+        taken.add(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content := _content(opened, entry))
+        total += len(content)
+        if total > MAX_TOTAL:
+            raise StreamgymError(f"{opened.filename} grows beyond {MAX_TOTAL:,} bytes: split it")
+        yield path
+
+
+def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        with opened.open(entry) as source:
+            return source.read(MAX_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        return f"damaged in the archive: {error}".encode()
+
+
+def _unused(path: Path, taken: set[Path]) -> Path:
+    """Return a path for a file of this name: two names that are safe may be the same."""
+    numbered = (path.with_stem(f"{path.stem} ({n})") for n in range(2, len(taken) + 3))
+    return path if path not in taken else next(p for p in numbered if p not in taken)
+
+
+def _is_notebook(entry: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(entry.filename)
+    encrypted, link = entry.flag_bits & 1, stat.S_ISLNK(entry.external_attr >> 16)
+    hidden = path.name.startswith("._") or not LEFT_OUT.isdisjoint(path.parts)
+    return path.suffix == ".ipynb" and not (entry.is_dir() or encrypted or link or hidden)
+
+
+def _safe(name: str) -> list[str]:
+    """Return the parts of a path that cannot lead anywhere else."""
+    parts = [UNSAFE.sub("_", part)[-150:] for part in PurePosixPath(name).parts]
+    return [part for part in parts if part not in ("..", ".", "/", "")]
