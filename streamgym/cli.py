@@ -207,7 +207,7 @@ def grade(
     for row in rows:
         table.add_row(row.student, row.lab, str(row.status), f"{row.score:g}", f"{row.max_score:g}")
     out.print(table)
-    out.print(f"{to / 'gradebook.csv'} and {to / 'feedback'}", highlight=False)
+    out.print(f"{to / 'gradebook.csv'}, {to / 'overview.html'} and {to / 'feedback'}", highlight=False)
 
 
 @commands.command()

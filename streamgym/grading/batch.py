@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamgym.errors import StreamgymError
-from streamgym.grading import submission
+from streamgym.grading import overview, submission
 from streamgym.grading.grade import needed
 from streamgym.grading.gradebook import Gradebook, Row
 from streamgym.grading.grader import Grader
@@ -37,8 +37,8 @@ def grade_all(
 ) -> list[Row]:
     """Grade all submissions among ``paths`` and return their rows, by student.
 
-    ``out`` gets ``gradebook.csv``, ``feedback/NAME.html``, ``results.sqlite`` and the secret
-    seed. A grading that was stopped goes on with ``resume``, and its seed.
+    ``out`` gets ``gradebook.csv``, ``overview.html``, ``feedback/NAME.html``, ``results.sqlite``
+    and the secret seed. A grading that was stopped goes on with ``resume``, and its seed.
 
     Args:
         paths: notebooks, and folders or zip files of them (see :func:`.submission.find`).
@@ -67,7 +67,9 @@ def grade_all(
     with _bar(len(found), progress) as advance:
         _grade_each(found, grader, jobs, advance)
     grader.book.write_csv()
-    return grader.book.rows()
+    rows = grader.book.rows()
+    overview.write(out, rows)
+    return rows
 
 
 def _grade_each(
