@@ -8,8 +8,10 @@ from streamgym.checks.labs import course_root
 from streamgym.course.build import tours
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("path", tours(), ids=lambda path: path.stem)
-def test_a_tour_runs_without_an_error(path):
+def test_a_tour_runs_without_an_error(path, kafka, monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
     notebook = nbformat.reads(path.read_text(), as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
     client = NotebookClient(notebook, timeout=90, resources={"metadata": {"path": path.parent}})

@@ -1,0 +1,1 @@
+"""What the chapter tours run: one module a tour."""
