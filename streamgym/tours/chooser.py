@@ -30,7 +30,7 @@ CIRCUMSTANCES = (
         "freshness",
         "How old may the answer be?",
         {
-            "below a second": (8, -6, -14),
+            "below a second": (9, -6, -16),
             "seconds": (2, 2, -4),
             "minutes": (0, 3, 0),
             "hours, or a day": (-2, 0, 3),
