@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.partitioner.default import murmur2
 
 from streamgym.checks import (
     Case,
@@ -145,6 +146,18 @@ def predict(answer: Choice, case: Case) -> Expectations:
 
 # %% exactly_once
 
+POLL = 20
+"""The records of one poll, as the worker is given it."""
+
+
+def orders_that_mix(rng: random.Random) -> list[Any]:
+    """Draw 60 orders of which some poll holds both partitions: no partition ends with a poll."""
+    while True:
+        orders = shop.orders(rng, 60)
+        first = sum(murmur2(order["customer"].encode()) % 2 for order in orders)
+        if first % POLL:
+            return orders
+
 
 @exercise(
     title="Read, process, write: exactly once",
@@ -161,7 +174,7 @@ def predict(answer: Choice, case: Case) -> Expectations:
     ],
 )
 def exactly_once(answer: Worker, case: Case) -> Expectations:
-    orders = shop.orders(case.rng, 60)
+    orders = orders_that_mix(case.rng)
     source = case.topic(orders, key="customer", partitions=2)
     due = [line for order in orders for line in lines(order)]
 
