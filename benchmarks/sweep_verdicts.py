@@ -25,12 +25,15 @@ SEED = 7
 
 def main(repetitions: int) -> None:
     """Repeat, and print what came."""
+    groups = [
+        [trial for trial in trials(lab) if trial.exercise.name == exercise and due in trial.due]
+        for lab, exercise in EXERCISES
+        for due in ("passes", "fails")
+    ]
     with OwnWorld() as world:
-        for lab, exercise in EXERCISES:
-            found = [trial for trial in trials(lab) if trial.exercise.name == exercise]
-            for due in ("passes", "fails"):
-                for trial in [one for one in found if one.due.startswith(due)][:OF_EACH]:
-                    report(trial, world, repetitions)
+        for number in range(OF_EACH):
+            for group in groups:
+                report(group[number], world, repetitions)
 
 
 def report(trial: Trial, world: OwnWorld, repetitions: int) -> None:
