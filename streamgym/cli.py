@@ -89,11 +89,12 @@ def doctor() -> None:
 @commands.command()
 def setup() -> None:
     """Fetch the jars and prepare fast starts; at once when that is done already."""
-    from streamgym.data import flights
+    from streamgym.data import flights, journey
     from streamgym.stack.prepare import prepare
 
     prepare()
     flights.events()
+    journey.prepare()
 
 
 @commands.command()
@@ -207,7 +208,9 @@ def grade(
     for row in rows:
         table.add_row(row.student, row.lab, str(row.status), f"{row.score:g}", f"{row.max_score:g}")
     out.print(table)
-    out.print(f"{to / 'gradebook.csv'}, {to / 'overview.html'} and {to / 'feedback'}", highlight=False)
+    out.print(
+        f"{to / 'gradebook.csv'}, {to / 'overview.html'} and {to / 'feedback'}", highlight=False
+    )
 
 
 @commands.command()

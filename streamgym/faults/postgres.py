@@ -4,7 +4,9 @@ A message is its type, its length and its content, but for the first of a connec
 type (PostgreSQL documentation, "Message Formats"). A client may ask for encryption before that; one
 byte answers. Statements run at a ``Query``, or are prepared by ``Parse`` and ``Bind`` and asked for
 by ``Execute``; what these did lasts from the next ``Sync`` on ("Extended Query"). The reply to
-``Query`` and to ``Sync`` ends with ``ReadyForQuery``, which says whether a transaction is open.
+``Query`` and to ``Sync`` ends with ``ReadyForQuery``, which says whether a transaction is open. A
+``COPY ... FROM STDIN`` is answered by ``CopyInResponse``; its rows last from ``CopyDone`` on, if no
+transaction is open ("COPY Operations").
 """
 
 import asyncio
@@ -55,6 +57,10 @@ class PostgresWire:
             return kind, 0
         head = await reader.readexactly(4)
         data = kind + head + await _rest(reader, head)
+        if kind == b"G":
+            ended = min(1, self._running)
+            self._running -= ended
+            return data, ended
         if kind != b"Z":
             return data, 0
         self._status = data[5:6]
@@ -70,6 +76,9 @@ class PostgresWire:
             self._bound = self._prepared.get(data[5:].split(b"\0")[1], "")
         elif kind == b"Q":
             return self._runs(data, [_verb(part) for part in data[5:-1].split(b";")])
+        elif kind == b"c":
+            self._running += 1
+            return Request(data, "CopyDone", durable=self._status == IDLE)
         elif kind == b"E":
             self._executed.append(self._bound)
         elif kind == b"S":

@@ -270,6 +270,7 @@ class Link:
 
     def _answered(self, awaited: Awaited) -> None:
         awaited.event.fate = Fate.UNANSWERED if awaited.keep else Fate.ANSWERED
+        awaited.event.answered = self._proxy.trace.now()
         awaited.came.set()
         self.lane.answered(awaited.event)
 

@@ -27,6 +27,7 @@ class Event:
         number: the how manieth of its kind in its lane, from 1.
         request: what was asked for.
         fate: what became of it.
+        answered: when its answer had come, from the begin of the trace; 0.0 if it did not.
     """
 
     seconds: float
@@ -34,6 +35,7 @@ class Event:
     number: int
     request: Request
     fate: Fate = Fate.UNDELIVERED
+    answered: float = 0.0
 
     @property
     def kind(self) -> str:

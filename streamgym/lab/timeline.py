@@ -14,6 +14,7 @@ COLOURS = {
     Fate.UNDELIVERED: "#d1433f",
 }
 SYSTEM = {"COMMIT": "Postgres", "INSERT": "Postgres", "UPDATE": "Postgres", "DELETE": "Postgres"}
+SYSTEM |= {"CopyDone": "Postgres"}
 SYSTEM |= {"POST": "HTTP", "PUT": "HTTP"}
 """Which system a kind of request goes to, when it is not Kafka."""
 
