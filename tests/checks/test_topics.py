@@ -50,3 +50,16 @@ def test_a_topic_that_ends_in_aborted_records_is_read_to_its_end_at_once(kafka):
     producer.close()
     assert topics.read(kafka, topic) == []
     topics.delete(kafka, [topic])
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_what_a_learner_compressed_is_read(kafka, codec):
+    from kafka import KafkaProducer
+
+    topic = topics.create(kafka)
+    producer = KafkaProducer(bootstrap_servers=kafka, compression_type=codec, linger_ms=50)
+    for number in range(20):
+        producer.send(topic, b'{"n": %d}' % number)
+    producer.close()
+    assert topics.read(kafka, topic) == [{"n": n} for n in range(20)]
+    topics.delete(kafka, [topic])
