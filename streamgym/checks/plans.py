@@ -25,6 +25,7 @@ class _Received(LogicalPlan):
     def __init__(self, message: bytes) -> None:
         super().__init__(None)
         self.relation: Relation = Relation.FromString(message)
+        self.relation.common.plan_id = self._plan_id  # by which frame["column"] refers to it
 
     def plan(self, session: Any) -> Relation:
         return self.relation

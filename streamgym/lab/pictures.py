@@ -1,6 +1,7 @@
-"""Pictures of windows and of time, drawn from a frame of flights."""
+"""Pictures of windows and of time, drawn from a frame of flights, and of a Spark stage's tasks."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import ipywidgets
 import matplotlib.dates as mdates
@@ -10,6 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from streamgym.data import windows
+
+if TYPE_CHECKING:
+    from streamgym.checks.stages import Measured
 
 ON_TIME, LATE, WINDOW = "#3b7dd8", "#d1433f", "#9ec5f4"
 
@@ -58,6 +62,31 @@ def timeline(events: pd.DataFrame, size: timedelta, slide: timedelta, lateness: 
     bottom.set(ylabel="order of arrival", xlabel="event time (UTC)")
     bottom.legend(loc="lower right")
     _clock(bottom)
+    plt.show()
+
+
+def tasks(**queries: "Measured") -> None:
+    """Draw a bar for each task of a query's most skewed stage, as long as its records are many.
+
+    The queries stand side by side on one scale; a bar's number is the task's milliseconds.
+    """
+    _figure, columns = plt.subplots(
+        1, len(queries), figsize=(9, 3), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (name, query) in zip(columns[0], queries.items(), strict=True):
+        found = query.skewed.tasks
+        records = [task.read for task in found]
+        most = max(records, default=0)
+        colours = [LATE if number == most else ON_TIME for number in records]
+        bars = axes.bar(range(len(found)), records, color=colours)
+        axes.bar_label(
+            bars, [task.milliseconds for task in found], fontsize=7, rotation=90, padding=2
+        )
+        axes.margins(y=0.25)
+        axes.set_xlim(-1, max(len(found), 8))
+        title = f"{name.replace('_', ' ')}: largest task {query.largest_share:.0%}"
+        axes.set(xlabel="task (number: milliseconds)", title=title)
+    columns[0][0].set_ylabel("records read")
     plt.show()
 
 
