@@ -6,6 +6,7 @@ stays bytes here; only Spark's own Python workers unpickle it.
 
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from pyspark.sql.connect.streaming.query import StreamingQuery
 from pyspark.sql.connect.streaming.readwriter import DataStreamWriter
 
 from streamgym.checks.answers import Raised, Ungradable
-from streamgym.checks.case import Case
+from streamgym.checks.case import Case, World
 from streamgym.checks.crashes import Hint, expectations
 from streamgym.checks.expect import Expectations
 from streamgym.checks.plans import first_line
@@ -32,6 +33,9 @@ from streamgym.faults.sweep import LANE, Broken, Point, Sweep, Trial, points
 
 SECONDS = 90.0
 """How long a query may take to its end."""
+
+NO_WORKER = "Python worker failed to connect back"
+"""What Spark says when a Python worker is not up within 10 s: the machine is busy."""
 
 
 def to_message(writer: DataStreamWriter) -> bytes:
@@ -87,15 +91,18 @@ def run(message: bytes, spark: SparkSession, seconds: float = SECONDS) -> Ended:
     """Run a query over everything its sources have now, whatever its trigger, to its end.
 
     Raises:
-        Ungradable: it did not end within ``seconds``.
+        Ungradable: it did not end within ``seconds``, or its Python worker did not start.
     """
     start = WriteStreamOperationStart.FromString(message)
     start.available_now = True
-    try:
-        query = _started(start, spark)
-    except PySparkException as error:
-        return Ended(first_line(error), [])
-    return _ended(query, seconds)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            return _ended(_started(start, spark), seconds)
+        except PySparkException as error:
+            if NO_WORKER not in str(error):
+                return Ended(first_line(error), [])
+    raise Ungradable("Spark could not start a Python worker in time")
 
 
 def _started(start: WriteStreamOperationStart, spark: SparkSession) -> StreamingQuery:
@@ -118,14 +125,19 @@ def _ended(query: StreamingQuery, seconds: float) -> Ended:
     return Ended(error, [json.loads(report) for report in reports])
 
 
-@contextmanager
-def folder(spark: SparkSession) -> Iterator[Path]:
-    """Give a folder of its own for a query's checkpoints and files, and remove it at the end.
+def new_folder(spark: SparkSession) -> Path:
+    """Return a folder of its own for a query's checkpoints and files, which is not there yet.
 
     It lies in the Spark server's home, which a sandboxed server can write to.
     """
     warehouse = urlsplit(str(spark.conf.get("spark.sql.warehouse.dir"))).path
-    here = Path(warehouse).parent / f"case-{uuid.uuid4().hex[:12]}"
+    return Path(warehouse).parent / f"case-{uuid.uuid4().hex[:12]}"
+
+
+@contextmanager
+def folder(spark: SparkSession) -> Iterator[Path]:
+    """Give a :func:`new_folder`, and remove it at the end."""
+    here = new_folder(spark)
     try:
         yield here
     finally:
@@ -150,11 +162,16 @@ def survives(
         hints: for each of these properties the hint that it earns when it is broken.
         seconds: how long the query may take to its end.
     """
-    clean = _trial(case, None, prepare, seconds)
+
+    def tried(point: Point | None) -> Trial:
+        url, message_for, judge = prepare()
+        return run_once(case.world, url, message_for, point, judge, seconds)
+
+    clean = tried(None)
     crashes = []
     if not clean.run.returncode and not any(clean.broken.values()):
         for point in _points(clean, case):
-            crashes.append(_trial(case, point, prepare, seconds))
+            crashes.append(tried(point))
             case.progress(f"killed at {len(crashes)} points of its run")
     yield from expectations(Sweep(clean, crashes), hints, "query")
 
@@ -163,22 +180,33 @@ def _points(clean: Trial, case: Case) -> list[Point]:
     return points(clean.trace.durable(LANE), case.rng, keeps_files=False)
 
 
-def _trial(
-    case: Case,
-    point: Point | None,
-    prepare: Callable[[], tuple[str, Callable[[str], bytes | Raised], Callable[[], Broken]]],
-    seconds: float,
+def run_once(
+    world: World,
+    url: str,
+    message_for: Callable[[str], bytes | Raised],
+    point: Point | None = None,
+    judge: Callable[[], Broken] = dict,
+    seconds: float = SECONDS,
 ) -> Trial:
-    url, message_for, judge = prepare()
+    """Run a query whose sink writes to the database at ``url``, to its end.
+
+    Args:
+        world: the systems that it runs on.
+        url: the database's.
+        message_for: gives the query's message for the URL to use.
+        point: where its sink is killed; the query is then started again.
+        judge: says for each property what breaks it.
+        seconds: how long the query may take to its end.
+    """
     rule = Rule(point.kind, KillClient(point.when == "after"), point.number) if point else None
-    with Proxy([rule] if rule else [], case.world.proxy_port()) as proxy:
+    with Proxy([rule] if rule else [], world.proxy_port()) as proxy:
         message = message_for(proxy.address(url, LANE))
-        ended = _run(message, case.world.spark(), seconds)
+        ended = _run(message, world.spark(), seconds)
         reached = bool(rule and rule.times == 0)
         if reached:
             proxy.trace.mark(LANE, "killed")
             proxy.trace.mark(LANE, "started again")
-            ended = _run(message, case.world.spark(), seconds)
+            ended = _run(message, world.spark(), seconds)
         run = Run(int(bool(ended.error)), ended.error)
         return Trial(point, reached, run, judge(), proxy.trace)
 

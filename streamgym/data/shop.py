@@ -13,6 +13,11 @@ PRICES = {
 }
 """What the shop sells, in cents."""
 
+SPARK_SCHEMA = (
+    "order long, customer string, region string, product string, amount long, placed timestamp"
+)
+"""The columns of an order of one product, in Spark's words."""
+
 
 def orders(rng: Random, number: int, customers: int = 4) -> list[dict[str, Any]]:
     """Draw orders in the order in which they were placed.
@@ -30,3 +35,28 @@ def _order(rng: Random, order: int, customer: str) -> dict[str, Any]:
     items = [{"product": p, "quantity": n, "price": PRICES[p]} for p, n in bought.items()]
     amount = sum(n * PRICES[product] for product, n in bought.items())
     return {"order": order, "customer": customer, "amount": amount, "items": items}
+
+
+def read_stream(spark: Any, servers: str, topic: str, per_batch: int) -> Any:
+    """Return a topic of orders of one product as a streaming DataFrame.
+
+    Its columns are those of ``SPARK_SCHEMA``, and ``arrived``: when Kafka's log got the record.
+
+    Args:
+        spark: the SparkSession to read with.
+        servers: the broker's bootstrap servers.
+        topic: a topic of orders, as JSON.
+        per_batch: records per micro-batch (Spark's ``maxOffsetsPerTrigger``).
+    """
+    from pyspark.sql.functions import col, from_json
+
+    raw = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", servers)
+        .option("subscribe", topic)
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", per_batch)
+        .load()
+    )
+    order = from_json(col("value").cast("string"), SPARK_SCHEMA).alias("order")
+    return raw.select(order, col("timestamp").alias("arrived")).select("order.*", "arrived")

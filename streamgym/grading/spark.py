@@ -25,7 +25,8 @@ class SandboxedSpark(Spark):
             "spark.driver.port": free_port(),
             "spark.blockManager.port": free_port(),
         }
-        own = [f"{LOOPBACK}:{port}" for port in self._inner_ports.values()]
+        # A foreachBatch function asks the Connect server itself for the rows of its batch.
+        own = [f"{LOOPBACK}:{port}" for port in (self.port, *self._inner_ports.values())]
         self.sandbox = spark_policy(self.home, [*systems, *own])
 
     def _submit(self) -> list[str]:
