@@ -19,8 +19,17 @@ def spark_session(remote: str) -> "SparkSession":
     session: Any = _sessions.get(remote)
     if session is None or session.is_stopped:
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+        _quiet()
         session = _sessions[remote] = Classic.builder.remote(remote).create()
     return cast("SparkSession", session)
+
+
+def _quiet() -> None:
+    """Keep pages of JSON about each query that Spark refuses off the learner's notebook."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 def close_session(remote: str) -> None:
