@@ -100,16 +100,22 @@ def _over_seeds(trial: Trial, world: World, seeds: int) -> Outcome:
 
 
 def _try(outcome: Outcome, world: World, number: int) -> None:
-    trial = outcome.trial
+    """Try an answer on one seed; what is ungradable is tried once more, as a grading does."""
+    result = _graded(outcome.trial, world, number)
+    if result.verdict is Verdict.UNGRADABLE:
+        result = _graded(outcome.trial, world, number)
+    outcome.seeds += 1
+    if complaint := outcome.trial.meets(result):
+        outcome.complaints.append(f"seed {number}: {complaint}")
+
+
+def _graded(trial: Trial, world: World, number: int) -> Result:
     namespace = trial.namespace(STUDENTS[number % len(STUDENTS)])
     scripts = {trial.exercise.name: trial.script}
     answers = Served(lambda request: serve(request, namespace), scripts, workspace)
     seed = seed_of("verify", trial.exercise.name, str(number))
     with Case(seed, world) as case:
-        result = trial.exercise.grade(answers, case)
-    outcome.seeds += 1
-    if complaint := trial.meets(result):
-        outcome.complaints.append(f"seed {number}: {complaint}")
+        return trial.exercise.grade(answers, case)
 
 
 def _of_exercise(exercise: Exercise, source: Source, labelled: list[Labelled]) -> Iterator[Trial]:
