@@ -25,8 +25,8 @@ class Passage(Protocol):
     def cut(self) -> None:
         """Close this connection, on both sides."""
 
-    def client_port(self) -> int:
-        """Return the port at the client's end of this connection."""
+    def ports(self) -> tuple[int, int]:
+        """Return the ports of this connection: at the client's end, and at the proxy's."""
 
     def halt_lane(self) -> None:
         """Pass no further request of this client on."""
@@ -104,7 +104,7 @@ class KillClient:
         """Do it."""
         if self.after:
             await passage.forward_unanswered()
-        await asyncio.to_thread(_kill_owner, passage.client_port())
+        await asyncio.to_thread(_kill_owner, *passage.ports())
         passage.cut()
 
 
@@ -200,8 +200,12 @@ class Rule:
                 self.done.set()
 
 
-def _kill_owner(port: int) -> None:
-    """Kill the process whose connection has this port at its own end."""
+def _kill_owner(own: int, other: int) -> None:
+    """Kill the process at whose end a connection has the one port, and at the far end the other.
+
+    Both are needed: connections to different servers may have the same port at their own ends.
+    """
     for connection in psutil.net_connections("tcp"):
-        if connection.laddr[1:] == (port,) and connection.pid:
+        ends = connection.laddr[1:], connection.raddr[1:]
+        if ends == ((own,), (other,)) and connection.pid:
             psutil.Process(connection.pid).kill()

@@ -206,9 +206,11 @@ class Link:
             self.lane.links.discard(self)
 
     @property
-    def client_port(self) -> int:
-        """The port at the client's end."""
-        return int(self._client[1].get_extra_info("peername")[1])
+    def ports(self) -> tuple[int, int]:
+        """The ports of the client's connection: at the client's end, and at this one."""
+        ends = (self._client[1].get_extra_info(name) for name in ("peername", "sockname"))
+        client, proxy = (int(end[1]) for end in ends)
+        return client, proxy
 
     def abort(self) -> None:
         """Close both sides at once; nothing that was read is passed on any more."""
@@ -293,8 +295,8 @@ class _Passage:
     def cut(self) -> None:
         self.link.abort()
 
-    def client_port(self) -> int:
-        return self.link.client_port
+    def ports(self) -> tuple[int, int]:
+        return self.link.ports
 
     def halt_lane(self) -> None:
         self.link.lane.ended = True
