@@ -467,7 +467,7 @@ def deploy(query: DataFrame) -> str:
     try:
         running.awaitTermination()
     except Exception as error:
-        return str(error).splitlines()[0][-300:]
+        return "refused: " + str(error).splitlines()[0].split("exception: ")[-1]
     return "went on"
 
 
