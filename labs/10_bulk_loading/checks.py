@@ -200,9 +200,9 @@ def plain_copy(case: Case, rows: OrderRows) -> float:
     url = case.database(ORDERS)
     with Proxy() as proxy:
         with psycopg.connect(proxy.address(url), autocommit=True) as db:
-            with db.cursor().copy("COPY orders FROM STDIN") as copy:
+            with db.cursor().copy("COPY orders FROM STDIN") as floor:
                 for row in rows:
-                    copy.write_row(row)
+                    floor.write_row(row)
             db.execute("SELECT 1")  # the proxy has seen the answer to all before
         return took(proxy.trace)
 
