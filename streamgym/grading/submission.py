@@ -89,7 +89,7 @@ def student_of(notebook: Path) -> str:
             name = match["name"]
             break
     else:
-        if path.parents[2].name == "submitted":
+        if path.parts[-4:-3] == ("submitted",):
             name = path.parents[1].name
     composed = unicodedata.normalize("NFC", name)
     return "".join(char if char.isprintable() else "?" for char in composed)

@@ -5,7 +5,7 @@ import nbformat
 import pytest
 
 from streamgym.grading import submission
-from streamgym.grading.submission import find, names, read, workers
+from streamgym.grading.submission import find, names, read, student_of, workers
 
 pytestmark = pytest.mark.usefixtures("course")
 
@@ -155,3 +155,8 @@ def test_students_are_named_as_their_systems_do(tmp_path: Path, path: str, stude
     folder = tmp_path / "submitted" if path.startswith("submitted") else tmp_path
     found = find([folder], tmp_path / "unpacked")
     assert [name for name, _ in found] == [student]
+
+
+def test_a_notebook_near_the_root_has_its_student() -> None:
+    assert student_of(Path("/tmp/ada.ipynb")) == "ada"
+    assert student_of(Path("/ada.ipynb")) == "ada"
