@@ -29,7 +29,7 @@ from streamgym.checks import (
     topics,
 )
 from streamgym.checks.answers import Raised, Ungradable
-from streamgym.data import shop
+from streamgym.data import shop, streams
 from streamgym.faults.sweep import Trial
 
 MINUTE = timedelta(minutes=1)
@@ -77,20 +77,12 @@ def moment(record: Record, name: str = "placed") -> datetime:
 
 def kafka(case: Case, topic: str, per_batch: int) -> Any:
     """Return a topic as Spark reads it: key, value, topic, partition, offset, timestamp."""
-    raw = case.world.spark().readStream.format("kafka").option("subscribe", topic)
-    raw = raw.option("kafka.bootstrap.servers", case.world.kafka())
-    return (
-        raw.option("startingOffsets", "earliest").option("maxOffsetsPerTrigger", per_batch).load()
-    )
+    return streams.read(case.world.spark(), case.world.kafka(), topic, per_batch)
 
 
 def stream(case: Case, topic: str, per_batch: int, schema: str = shop.SPARK_SCHEMA) -> Any:
     """Return a topic as typed columns, with the time of Kafka's own log as ``arrived``."""
-    from pyspark.sql import functions as F
-
-    raw = kafka(case, topic, per_batch)
-    value = F.from_json(F.col("value").cast("string"), schema).alias("record")
-    return raw.select(value, F.col("timestamp").alias("arrived")).select("record.*", "arrived")
+    return streams.read_json(case.world.spark(), case.world.kafka(), topic, schema, per_batch)
 
 
 # %% What came out

@@ -15,6 +15,7 @@ from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.plan import LogicalPlan
 from pyspark.sql.connect.proto.relations_pb2 import Relation
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.connect.streaming.query import StreamingQuery
 
 from streamgym.checks.answers import Raised, Ungradable
 
@@ -69,16 +70,30 @@ def stream(
     try:
         writer = to_frame(message, spark).writeStream.format("memory").queryName(name)
         query = writer.outputMode(output_mode).trigger(availableNow=True).start()
-        try:
-            if not query.awaitTermination(int(seconds)):
-                raise Ungradable(f"the streaming query did not end within {seconds:.0f} s")
-        finally:
-            query.stop()
+        await_end(query, seconds)
         rows = [row.asDict(recursive=True) for row in spark.table(name).collect()]
-        progress = [json.loads(_as_json(report)) for report in query.recentProgress]
+        return Streamed(rows, progress(query))
     except PySparkException as error:
         return Raised(first_line(error))
-    return Streamed(rows, progress)
+
+
+def await_end(query: StreamingQuery, seconds: float) -> None:
+    """Wait for a streaming query's end, and stop it.
+
+    Raises:
+        Ungradable: it did not end within ``seconds``.
+        PySparkException: it failed.
+    """
+    try:
+        if not query.awaitTermination(int(seconds)):
+            raise Ungradable(f"the streaming query did not end within {seconds:.0f} s")
+    finally:
+        query.stop()
+
+
+def progress(query: StreamingQuery) -> list[dict[str, Any]]:
+    """Return a streaming query's report of each micro-batch, as plain data."""
+    return [json.loads(_as_json(report)) for report in query.recentProgress]
 
 
 def first_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ The checking side starts the query in a session of its own. A Python function fo
 stays bytes here; only Spark's own Python workers unpickle it.
 """
 
-import json
 import shutil
 import time
 import uuid
@@ -25,7 +24,7 @@ from streamgym.checks.answers import Raised, Ungradable
 from streamgym.checks.case import Case, World
 from streamgym.checks.crashes import Hint, expectations
 from streamgym.checks.expect import Expectations
-from streamgym.checks.plans import first_line
+from streamgym.checks.plans import await_end, first_line, progress
 from streamgym.faults.actions import KillClient, Rule
 from streamgym.faults.process import Run
 from streamgym.faults.proxy import Proxy
@@ -115,14 +114,10 @@ def _started(start: WriteStreamOperationStart, spark: SparkSession) -> Streaming
 def _ended(query: StreamingQuery, seconds: float) -> Ended:
     error = ""
     try:
-        if not query.awaitTermination(int(seconds)):
-            raise Ungradable(f"the streaming query did not end within {seconds:.0f} s")
+        await_end(query, seconds)
     except PySparkException as failure:
         error = first_line(failure)
-    finally:
-        query.stop()
-    reports = [r.json if hasattr(r, "json") else json.dumps(r) for r in query.recentProgress]
-    return Ended(error, [json.loads(report) for report in reports])
+    return Ended(error, progress(query))
 
 
 def new_folder(spark: SparkSession) -> Path:
@@ -170,14 +165,10 @@ def survives(
     clean = tried(None)
     crashes = []
     if not clean.run.returncode and not any(clean.broken.values()):
-        for point in _points(clean, case):
+        for point in points(clean.trace.durable(LANE), case.rng, keeps_files=False):
             crashes.append(tried(point))
             case.progress(f"killed at {len(crashes)} points of its run")
     yield from expectations(Sweep(clean, crashes), hints, "query")
-
-
-def _points(clean: Trial, case: Case) -> list[Point]:
-    return points(clean.trace.durable(LANE), case.rng, keeps_files=False)
 
 
 def run_once(

@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from streamgym.data import streams
 from streamgym.data.cache import cached_frame
 
 NEW_YORK = ("EWR", "JFK", "LGA")
@@ -99,18 +100,7 @@ def read_stream(spark: Any, servers: str, topic: str, per_batch: int) -> Any:
         topic: a topic of :func:`records`, as JSON.
         per_batch: records per micro-batch (Spark's ``maxOffsetsPerTrigger``).
     """
-    from pyspark.sql.functions import col, from_json
-
-    raw = (
-        spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", servers)
-        .option("subscribe", topic)
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", per_batch)
-        .load()
-    )
-    parsed = raw.select(from_json(col("value").cast("string"), SPARK_SCHEMA).alias("flight"))
-    return parsed.select("flight.*")
+    return streams.read_json(spark, servers, topic, SPARK_SCHEMA, per_batch).drop("arrived")
 
 
 def _table(name: str) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 from random import Random
 from typing import Any
 
+from streamgym.data import streams
+
 PRICES = {
     "tea": 450,
     "coffee": 899,
@@ -48,15 +50,4 @@ def read_stream(spark: Any, servers: str, topic: str, per_batch: int) -> Any:
         topic: a topic of orders, as JSON.
         per_batch: records per micro-batch (Spark's ``maxOffsetsPerTrigger``).
     """
-    from pyspark.sql.functions import col, from_json
-
-    raw = (
-        spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", servers)
-        .option("subscribe", topic)
-        .option("startingOffsets", "earliest")
-        .option("maxOffsetsPerTrigger", per_batch)
-        .load()
-    )
-    order = from_json(col("value").cast("string"), SPARK_SCHEMA).alias("order")
-    return raw.select(order, col("timestamp").alias("arrived")).select("order.*", "arrived")
+    return streams.read_json(spark, servers, topic, SPARK_SCHEMA, per_batch)

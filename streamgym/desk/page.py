@@ -12,7 +12,7 @@ from streamgym.desk.catalog import CHAPTERS, Hit, Lab, labs, search
 from streamgym.errors import StreamgymError
 from streamgym.interview.deck import Deck
 from streamgym.interview.questions import Question, questions
-from streamgym.lab.cards import TEMPLATES
+from streamgym.lab.cards import styled
 from streamgym.lab.progress import Progress
 from streamgym.stack import shared
 
@@ -93,10 +93,7 @@ class Page:
         return list(questions().values())
 
     def _repr_html_(self) -> str:
-        style = TEMPLATES.get_template("style.css").render()
-        return f"<style>{style}</style>" + PAGES.get_template("desk.html.j2").render(
-            page=self, up=UP
-        )
+        return styled(PAGES.get_template("desk.html.j2").render(page=self, up=UP))
 
     def __repr__(self) -> str:
         return "\n".join(

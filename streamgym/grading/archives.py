@@ -4,7 +4,8 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from streamgym.errors import StreamgymError
@@ -43,11 +44,12 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
 
 def _unpacked(opened: zipfile.ZipFile, folder: Path) -> Iterator[Path]:
-    taken: set[Path] = set()
+    taken: defaultdict[Path, set[str]] = defaultdict(set)
     total = 0
     for entry in filter(_is_notebook, opened.infolist()):
-        path = _unused(folder.joinpath(*_safe(entry.filename)), taken)
-        taken.add(path)
+        path = folder.joinpath(*_safe(entry.filename))
+        path = path.with_stem(unused(path.stem, taken[path.parent]))
+        taken[path.parent].add(path.stem)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content := _content(opened, entry))
         total += len(content)
@@ -64,10 +66,10 @@ def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         return f"damaged in the archive: {error}".encode()
 
 
-def _unused(path: Path, taken: set[Path]) -> Path:
-    """Return a path for a file of this name: two names that are safe may be the same."""
-    numbered = (path.with_stem(f"{path.stem} ({n})") for n in range(2, len(taken) + 3))
-    return path if path not in taken else next(p for p in numbered if p not in taken)
+def unused(name: str, taken: Collection[str]) -> str:
+    """Return a name that nobody has: itself, or with a number."""
+    numbered = (f"{name} ({number})" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(n for n in numbered if n not in taken)
 
 
 def _is_notebook(entry: zipfile.ZipInfo) -> bool:

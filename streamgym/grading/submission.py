@@ -13,9 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from streamgym.checks.labs import lab_names
 from streamgym.grading import archives
-
-MAX_BYTES = 20_000_000
-"""Size of the largest notebook that is read."""
+from streamgym.grading.archives import MAX_BYTES
 
 MAX_CELLS = 1000
 """Number of cells of the largest notebook that is read."""
@@ -70,7 +68,7 @@ def find(paths: Iterable[Path], unpacked: Path) -> list[tuple[str, Path]]:
     taken: set[str] = set()
     found = []
     for notebook in _notebooks(paths, unpacked):
-        student = _unused(student_of(notebook), taken)
+        student = archives.unused(student_of(notebook), taken)
         taken.add(student)
         found.append((student, notebook))
     return found
@@ -83,14 +81,10 @@ def student_of(notebook: Path) -> str:
     nbgrader, the folder of a ``lab.ipynb``, or the stem.
     """
     path = notebook.absolute()
-    name = path.parent.name if path.stem == "lab" else path.stem
-    for pattern, text in ((MOODLE, path.parent.name), (MOODLE, path.stem), (CANVAS, path.stem)):
-        if match := pattern.fullmatch(text):
-            name = match["name"]
-            break
-    else:
-        if path.parts[-4:-3] == ("submitted",):
-            name = path.parents[1].name
+    places = (MOODLE, path.parent.name), (MOODLE, path.stem), (CANVAS, path.stem)
+    named = [match["name"] for pattern, text in places if (match := pattern.fullmatch(text))]
+    named += [path.parts[-3]] if path.parts[-4:-3] == ("submitted",) else []
+    name = [*named, path.parent.name if path.stem == "lab" else path.stem][0]
     composed = unicodedata.normalize("NFC", name)
     return "".join(char if char.isprintable() else "?" for char in composed)
 
@@ -157,11 +151,6 @@ def _of_child(child: Path) -> list[Path]:
         return [child / "lab.ipynb"]
     deeper = [*child.glob("*.ipynb")] or [*child.glob("[!.]*/*.ipynb")]
     return sorted(deeper) if child.is_dir() and not child.name.startswith(".") else []
-
-
-def _unused(name: str, taken: set[str]) -> str:
-    numbered = (f"{name} ({number})" for number in range(2, len(taken) + 3))
-    return name if name not in taken else next(n for n in numbered if n not in taken)
 
 
 def _bytes(path: Path) -> bytes:

@@ -1,18 +1,12 @@
 """Flash cards: which question is due, by the free spaced-repetition scheduler FSRS."""
 
-import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock
 from fsrs import Card, Rating, Scheduler
-from platformdirs import user_data_dir
 
-from streamgym.errors import StreamgymError
 from streamgym.interview.questions import questions
+from streamgym.lab.saved import Saved
 
 RATINGS = {
     "again": (Rating.Again, "I did not know it"),
@@ -31,8 +25,8 @@ class Deck:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        base = folder or Path(os.environ.get("STREAMGYM_STATE") or user_data_dir("streamgym"))
-        self.path = base / "interview.json"
+        remedy = "move it away to begin with new cards"
+        self._saved = Saved("interview.json", folder, Card.from_dict, Card.to_dict, remedy)
         self._scheduler = Scheduler()
 
     def due(self, now: datetime | None = None) -> list[int]:
@@ -51,32 +45,15 @@ class Deck:
 
     def rate(self, number: int, rating: str, now: datetime | None = None) -> datetime:
         """Note how well a question was known, and return when it is due again."""
-        with self._changed() as cards:
-            card = cards.get(number) or Card(card_id=number)
-            cards[number], _ = self._scheduler.review_card(card, RATINGS[rating][0], now)
-        return cards[number].due
+        key = str(number)
+        with self._saved.changed() as cards:
+            card = cards.get(key) or Card(card_id=number)
+            cards[key], _ = self._scheduler.review_card(card, RATINGS[rating][0], now)
+        return cards[key].due
 
     def known(self) -> int:
         """Return how many questions were rated at least once."""
         return len(self._read())
 
-    @contextmanager
-    def _changed(self) -> Iterator[dict[int, Card]]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")):
-            cards = self._read()
-            yield cards
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(json.dumps({n: card.to_dict() for n, card in cards.items()}))
-            partial.replace(self.path)
-
     def _read(self) -> dict[int, Card]:
-        if not self.path.exists():
-            return {}
-        try:
-            saved = json.loads(self.path.read_text())
-            return {int(number): Card.from_dict(card) for number, card in saved.items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise StreamgymError(
-                f"{self.path} cannot be read: move it away to begin with new cards"
-            ) from None
+        return {int(number): card for number, card in self._saved.read().items()}

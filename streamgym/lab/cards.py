@@ -32,8 +32,12 @@ class Hints(Protocol):
 
 def html(template: str, **values: object) -> str:
     """Return a template of this package, filled in, with the common style."""
-    style = TEMPLATES.get_template("style.css").render()
-    return f"<style>{style}</style>" + TEMPLATES.get_template(template).render(**values)
+    return styled(TEMPLATES.get_template(template).render(**values))
+
+
+def styled(body: str) -> str:
+    """Return HTML with the common style."""
+    return f"<style>{TEMPLATES.get_template('style.css').render()}</style>{body}"
 
 
 class Card:

@@ -1,17 +1,12 @@
 """What a learner has done so far, kept on disk."""
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
-from platformdirs import user_data_dir
-
 from streamgym.checks.results import Result, Verdict
-from streamgym.errors import StreamgymError
+from streamgym.lab.saved import Saved
 
 
 @dataclass
@@ -33,12 +28,13 @@ class Progress:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        base = folder or Path(os.environ.get("STREAMGYM_STATE") or user_data_dir("streamgym"))
-        self.path = base / "progress.json"
+        remedy = "mend it, or delete it to start your progress anew"
+        self._saved = Saved("progress.json", folder, lambda raw: Standing(**raw), asdict, remedy)
+        self.path = self._saved.path
 
     def standing(self, lab: str, exercise: str) -> Standing:
         """Return the standing of one exercise."""
-        return self._read().get(f"{lab}/{exercise}", Standing())
+        return self._saved.read().get(f"{lab}/{exercise}", Standing())
 
     def record(self, lab: str, result: Result) -> None:
         """Count an attempt; the best points stay."""
@@ -62,32 +58,10 @@ class Progress:
 
     def forget(self, lab: str, exercise: str) -> None:
         """Start one exercise anew."""
-        with self._locked() as standings:
+        with self._saved.changed() as standings:
             standings.pop(f"{lab}/{exercise}", None)
 
     @contextmanager
     def _changed(self, lab: str, exercise: str) -> Iterator[Standing]:
-        with self._locked() as standings:
+        with self._saved.changed() as standings:
             yield standings.setdefault(f"{lab}/{exercise}", Standing())
-
-    @contextmanager
-    def _locked(self) -> Iterator[dict[str, Standing]]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")):
-            standings = self._read()
-            yield standings
-            text = json.dumps({key: asdict(value) for key, value in standings.items()}, indent=1)
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(text)
-            partial.replace(self.path)
-
-    def _read(self) -> dict[str, Standing]:
-        if not self.path.exists():
-            return {}
-        try:
-            saved = json.loads(self.path.read_text())
-            return {key: Standing(**value) for key, value in saved.items()}
-        except (ValueError, TypeError, AttributeError):
-            raise StreamgymError(
-                f"{self.path} cannot be read: mend it, or delete it to start your progress anew"
-            ) from None

@@ -7,16 +7,15 @@ each to its total as it arrives, another reads everything again at every interva
 import json
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import matplotlib.pyplot as plt
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from streamgym.checks import topics
 from streamgym.data import shop
 
 STREAM, BATCH = "#3b7dd8", "#d1433f"
@@ -76,9 +75,7 @@ def compare(servers: str, *, per_second: int = 200, seconds: int = 8, every: int
         seconds: how long they come in.
         every: seconds between batch runs.
     """
-    topic = f"orders-{uuid.uuid4().hex[:8]}"
-    admin = KafkaAdminClient(bootstrap_servers=servers)
-    admin.create_topics([NewTopic(topic, 1, 1)])
+    topic = topics.create(servers)
     orders = shop.orders(Random(7), per_second * seconds)
     stream, batch = Answers(), Answers()
     began = time.monotonic()
@@ -92,8 +89,7 @@ def compare(servers: str, *, per_second: int = 200, seconds: int = 8, every: int
         thread.start()
     for thread in threads:
         thread.join()
-    admin.delete_topics([topic])
-    admin.close()
+    topics.delete(servers, [topic])
     total = sum(order["amount"] for order in orders)
     return Comparison(stream, batch, time.monotonic() - began, total)
 
@@ -108,7 +104,8 @@ def _place(servers: str, topic: str, orders: list[Any], per_second: int, began: 
 
 
 def _by_stream(servers: str, topic: str, done: int, began: float, answers: Answers) -> None:
-    consumer, total = _consumer(servers, topic), 0
+    consumer, total = KafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest"), 0
+    consumer.assign([TopicPartition(topic, 0)])
     while answers.read < done:
         for records in consumer.poll(timeout_ms=200).values():
             placed = [json.loads(record.value) for record in records]
@@ -125,31 +122,11 @@ def _by_batch(
     while seen < done:
         run += 1
         time.sleep(max(0.0, began + run * every - time.monotonic()))
-        placed = _all(servers, topic)
+        placed = topics.read(servers, topic)
         seen = len(placed)
         answers.read += seen
         if placed:
             _note(answers, sum(order["amount"] for order in placed), placed[-1]["at"], began)
-
-
-def _all(servers: str, topic: str) -> list[dict[str, float]]:
-    """Read a topic from its beginning to its end as of now."""
-    consumer = _consumer(servers, topic)
-    partition = TopicPartition(topic, 0)
-    end = consumer.end_offsets([partition])[partition]
-    placed: list[dict[str, float]] = []
-    while consumer.position(partition) < end:
-        for records in consumer.poll(timeout_ms=200).values():
-            placed += [json.loads(record.value) for record in records]
-    consumer.close()
-    return placed
-
-
-def _consumer(servers: str, topic: str) -> KafkaConsumer:
-    consumer = KafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
-    consumer.assign([TopicPartition(topic, 0)])
-    consumer.seek_to_beginning()
-    return consumer
 
 
 def _note(answers: Answers, total: float, newest: float, began: float) -> None:

@@ -4,10 +4,10 @@ from functools import partial
 
 import psycopg
 import pytest
-from pyspark.sql import functions as F
 
 from streamgym.checks import Case, databases, queries
 from streamgym.checks.expect import summarise
+from streamgym.data import streams
 from streamgym.stack.postgres import Postgres
 
 pytestmark = pytest.mark.stack
@@ -34,11 +34,7 @@ def case(kafka, spark, postgres):
 
 
 def numbers(spark, servers, topic):
-    raw = spark.readStream.format("kafka").option("kafka.bootstrap.servers", servers)
-    raw = raw.option("subscribe", topic).option("startingOffsets", "earliest")
-    raw = raw.option("maxOffsetsPerTrigger", 10).load()
-    number = F.get_json_object(F.col("value").cast("string"), "$.n")
-    return raw.select(number.cast("int").alias("n"))
+    return streams.read_json(spark, servers, topic, "n int", 10).select("n")
 
 
 def writer(stream, url, checkpoint, extra):
