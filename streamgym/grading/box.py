@@ -57,11 +57,12 @@ class Box:
         self._looked = 0.0
 
     def start(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Start a command with these environment variables added.
+        """Start a command with these environment variables added, after what ran here before.
 
         Raises:
             StreamgymError: it could not be started.
         """
+        self.end()
         self._kept = Kept.start(
             command,
             env={**self._env, **env},

@@ -118,7 +118,7 @@ def test_the_trace_tells_of_the_crash(stage):
         partial(workspace, workers.PRODUCE_THEN_COMMIT), stage(), Point("after", "Produce", 2)
     )
     assert trial.reached
-    assert len(trial.broken["duplicated"]) == 20
+    assert trial.broken["duplicated"]
     assert [what for _, _, what in trial.trace.marks] == ["killed", "started again"]
     assert any("Produce 2: arrived, but its answer was withheld" in x for x in trial.trace.lines())
 
