@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.progress import MofNCompleteColumn, Progress, track
 from rich.table import Table
 
 from streamgym.errors import StreamgymError
+
+if TYPE_CHECKING:
+    from streamgym.checks.case import World
 
 commands = typer.Typer(
     name="streamgym",
@@ -160,28 +163,32 @@ def verify(
     Example: streamgym verify 03 --seeds 10
     """
     from streamgym.checks.labs import lab_names
-    from streamgym.course.verify import shortages, trials
-    from streamgym.course.verify import verify as verify_lab
     from streamgym.course.world import OwnWorld
 
     wrong: list[str] = []
-    for name in [_lab(lab) for lab in labs or lab_names()]:
-        table = Table("exercise", "answer", "must", "seeds", "verdict", title=name)
-        number = sum(exercise in ("", trial.exercise.name) for trial in trials(name))
-        with OwnWorld() as world:
-            outcomes = verify_lab(name, world, seeds, exercise)
-            for outcome in track(outcomes, f"verifying {name}", number, console=err):
-                trial, complaints = outcome.trial, outcome.complaints
-                verdict = f"[red]{len(complaints)} misjudged" if complaints else "ok"
-                wrong += [f"{name}: {trial.exercise.name}, {trial.name}: {c}" for c in complaints]
-                table.add_row(
-                    trial.exercise.name, trial.name, trial.due, str(outcome.seeds), verdict
-                )
-        out.print(table)
-        wrong += [f"{name}: {shortage}" for shortage in shortages(name)]
+    with OwnWorld() as world:
+        for name in [_lab(lab) for lab in labs or lab_names()]:
+            wrong += _verified(name, world, seeds, exercise)
     for complaint in wrong:
         err.print(complaint, style="red", highlight=False)
     raise typer.Exit(1 if wrong else 0)
+
+
+def _verified(name: str, world: "World", seeds: int, exercise: str) -> list[str]:
+    """Verify one lab, print its table, and return all complaints."""
+    from streamgym.course.verify import shortages, trials, verify
+
+    wrong = []
+    table = Table("exercise", "answer", "must", "seeds", "verdict", title=name)
+    number = sum(exercise in ("", trial.exercise.name) for trial in trials(name))
+    outcomes = verify(name, world, seeds, exercise)
+    for outcome in track(outcomes, f"verifying {name}", number, console=err):
+        trial, complaints = outcome.trial, outcome.complaints
+        verdict = f"[red]{len(complaints)} misjudged" if complaints else "ok"
+        wrong += [f"{name}: {trial.exercise.name}, {trial.name}: {c}" for c in complaints]
+        table.add_row(trial.exercise.name, trial.name, trial.due, str(outcome.seeds), verdict)
+    out.print(table)
+    return wrong + [f"{name}: {shortage}" for shortage in shortages(name)]
 
 
 @commands.command()

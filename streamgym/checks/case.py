@@ -1,7 +1,7 @@
 """A case: one seed, and the fresh data and topics that an answer is tried on."""
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from streamgym.checks import databases, topics
 
 Row = Mapping[str, Any]
+
+PROXIES = 3
+"""Fault proxies that a Spark can reach at a time."""
 
 
 class World(Protocol):
@@ -23,8 +26,8 @@ class World(Protocol):
     def postgres(self) -> str:
         """Return the URL of a database whose role may create others."""
 
-    def proxy_port(self) -> int:
-        """Return the port at which Spark can reach a fault proxy; 0 when it can reach any."""
+    def proxy_ports(self) -> Sequence[int]:
+        """Return the ports at which Spark can reach fault proxies; 0 where any will do."""
 
 
 @dataclass

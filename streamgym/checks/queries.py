@@ -8,7 +8,8 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pyspark.sql.connect.streaming.query import StreamingQuery
 from pyspark.sql.connect.streaming.readwriter import DataStreamWriter
 
 from streamgym.checks.answers import Raised, Ungradable
-from streamgym.checks.case import Case, World
+from streamgym.checks.case import PROXIES, Case, World
 from streamgym.checks.crashes import Hint, expectations
 from streamgym.checks.expect import Expectations
 from streamgym.checks.plans import await_end, first_line, progress
@@ -139,9 +140,12 @@ def folder(spark: SparkSession) -> Iterator[Path]:
         shutil.rmtree(here, ignore_errors=True)
 
 
+Prepare = Callable[[], tuple[str, Callable[[str], bytes | Raised], Callable[[], Broken]]]
+
+
 def survives(
     case: Case,
-    prepare: Callable[[], tuple[str, Callable[[str], bytes | Raised], Callable[[], Broken]]],
+    prepare: Prepare,
     hints: Mapping[str, Hint],
     seconds: float = SECONDS,
 ) -> Expectations:
@@ -158,17 +162,28 @@ def survives(
         seconds: how long the query may take to its end.
     """
 
-    def tried(point: Point | None) -> Trial:
-        url, message_for, judge = prepare()
-        return run_once(case.world, url, message_for, point, judge, seconds)
-
-    clean = tried(None)
-    crashes = []
+    url, message_for, judge = prepare()
+    clean = run_once(case.world, url, message_for, judge=judge, seconds=seconds)
+    crashes: list[Trial] = []
     if not clean.run.returncode and not any(clean.broken.values()):
-        for point in points(clean.trace.durable(LANE), case.rng, keeps_files=False):
-            crashes.append(tried(point))
-            case.progress(f"killed at {len(crashes)} points of its run")
+        found = points(clean.trace.durable(LANE), case.rng, keeps_files=False)
+        while some := found[len(crashes) : len(crashes) + PROXIES]:
+            crashes += _killed(case.world, some, prepare, seconds)
+            case.progress(f"killed at {len(crashes)} of {len(found)} points of its run")
     yield from expectations(Sweep(clean, crashes), hints, "query")
+
+
+def _killed(world: World, some: list[Point], prepare: Prepare, seconds: float) -> list[Trial]:
+    """Run a query once for each of these points, at the same time."""
+    spark = world.spark()
+    with ExitStack() as stack, ThreadPoolExecutor(PROXIES) as pool:
+        begun = []
+        for point, port in zip(some, world.proxy_ports(), strict=False):
+            url, message_for, judge = prepare()
+            proxy = stack.enter_context(Proxy(port=port))
+            message = message_for(proxy.address(url, LANE))
+            begun.append(pool.submit(_trial, proxy, message, spark, point, judge, seconds))
+        return [trial.result() for trial in begun]
 
 
 def run_once(
@@ -189,17 +204,30 @@ def run_once(
         judge: says for each property what breaks it.
         seconds: how long the query may take to its end.
     """
-    rule = Rule(point.kind, KillClient(point.when == "after"), point.number) if point else None
-    with Proxy([rule] if rule else [], world.proxy_port()) as proxy:
+    with Proxy(port=world.proxy_ports()[0]) as proxy:
         message = message_for(proxy.address(url, LANE))
-        ended = _run(message, world.spark(), seconds)
-        reached = bool(rule and rule.times == 0)
-        if reached:
-            proxy.trace.mark(LANE, "killed")
-            proxy.trace.mark(LANE, "started again")
-            ended = _run(message, world.spark(), seconds)
-        run = Run(int(bool(ended.error)), ended.error)
-        return Trial(point, reached, run, judge(), proxy.trace)
+        return _trial(proxy, message, world.spark(), point, judge, seconds)
+
+
+def _trial(
+    proxy: Proxy,
+    message: bytes | Raised,
+    spark: SparkSession,
+    point: Point | None,
+    judge: Callable[[], Broken],
+    seconds: float,
+) -> Trial:
+    """Run a query behind a proxy, and once more when its sink was killed at the point."""
+    rule = Rule(point.kind, KillClient(point.when == "after"), point.number) if point else None
+    proxy.rules += [rule] if rule else []
+    ended = _run(message, spark, seconds)
+    reached = bool(rule and rule.times == 0)
+    if reached:
+        proxy.trace.mark(LANE, "killed")
+        proxy.trace.mark(LANE, "started again")
+        ended = _run(message, spark, seconds)
+    run = Run(int(bool(ended.error)), ended.error)
+    return Trial(point, reached, run, judge(), proxy.trace)
 
 
 def _run(message: bytes | Raised, spark: SparkSession, seconds: float) -> Ended:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
+from streamgym.checks.case import PROXIES
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.postgres import Postgres
 from streamgym.stack.prepare import prepare
@@ -47,9 +48,9 @@ class OwnWorld:
                 self._announce("postgres", self._stack.enter_context(Postgres()).address)
         return os.environ[ELSEWHERE["postgres"]]
 
-    def proxy_port(self) -> int:
-        """Return 0: this Spark can reach every port."""
-        return 0
+    def proxy_ports(self) -> list[int]:
+        """Return zeros: this Spark can reach every port."""
+        return [0] * PROXIES
 
     def _announce(self, name: str, address: str) -> None:
         """Make the answers, which run in this process or below it, use the same server."""

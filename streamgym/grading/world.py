@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from streamgym.checks.answers import Ungradable
+from streamgym.checks.case import PROXIES
 from streamgym.errors import StreamgymError
 from streamgym.faults.process import Workspace
 from streamgym.grading.box import Box
@@ -46,7 +47,7 @@ class GradingWorld:
         self._boxes: list[Box] = []
         self._abandoned = False
         self._ready: list[Kernel] = []
-        self._proxy_port = free_port()
+        self._proxy_ports = [free_port() for _ in range(PROXIES)] if "spark" in systems else []
 
     def start(self) -> Self:
         """Start everything, a first kernel too; Spark goes on starting while cells are run.
@@ -123,9 +124,9 @@ class GradingWorld:
             raise Ungradable("the lab's check needs a Postgres that was not started")
         return self._postgres.address
 
-    def proxy_port(self) -> int:
-        """Return the port at which Spark can reach a fault proxy."""
-        return free_port(self._proxy_port)
+    def proxy_ports(self) -> list[int]:
+        """Return the ports at which Spark can reach fault proxies."""
+        return [free_port(port) for port in self._proxy_ports]
 
     def kernel(self) -> Kernel:
         """Return a kernel that has run nothing yet."""
@@ -152,8 +153,8 @@ class GradingWorld:
     def _new_spark(self) -> Spark:
         if not self.sandboxed:
             return Spark(port=free_port())
-        reachable = [*addresses(self._variables()), f"{LOOPBACK}:{self._proxy_port}"]
-        return SandboxedSpark(reachable)
+        proxies = [f"{LOOPBACK}:{port}" for port in self._proxy_ports]
+        return SandboxedSpark([*addresses(self._variables()), *proxies])
 
     def _start_spark(self) -> None:
         if self._spark:

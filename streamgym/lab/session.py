@@ -10,6 +10,7 @@ from IPython import get_ipython
 from IPython.display import Code, display
 
 from streamgym.checks import Case, Exercise, topics
+from streamgym.checks.case import PROXIES
 from streamgym.checks.labs import course_root, load_exercises
 from streamgym.checks.payments import Payments
 from streamgym.checks.results import Result
@@ -71,9 +72,9 @@ class Lab:
 
         return shared.address("postgres")
 
-    def proxy_port(self) -> int:
-        """Return 0: the Spark of a learner can reach every port."""
-        return 0
+    def proxy_ports(self) -> list[int]:
+        """Return zeros: the Spark of a learner can reach every port."""
+        return [0] * PROXIES
 
     # Workers
 

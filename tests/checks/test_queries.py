@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from streamgym.checks import Case, databases, queries
+from streamgym.checks.case import PROXIES
 from streamgym.checks.expect import summarise
 from streamgym.data import streams
 from streamgym.stack.postgres import Postgres
@@ -24,7 +25,7 @@ def postgres():
 class World:
     def __init__(self, kafka, spark, postgres):
         self.kafka, self.spark = lambda: kafka, lambda: spark
-        self.postgres, self.proxy_port = lambda: postgres, lambda: 0
+        self.postgres, self.proxy_ports = lambda: postgres, lambda: [0] * PROXIES
 
 
 @pytest.fixture
