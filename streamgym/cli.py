@@ -221,6 +221,46 @@ def grade(
 
 
 @commands.command()
+def check(
+    notebook: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="your notebook")],
+    watch: Annotated[bool, typer.Option("--watch", help="check again when it is saved")] = False,
+) -> None:
+    """Grade your own notebook before you hand it in, as your instructor will, on other data.
+
+    Example: streamgym check labs/03_windowing/lab.ipynb --watch
+    """
+    from streamgym.grading.rehearsal import saves
+
+    for _ in saves(notebook) if watch else [None]:
+        try:
+            _rehearse(notebook)
+        except StreamgymError as error:
+            if not watch:
+                raise
+            err.print(f"streamgym: {error}", style="red", markup=False, highlight=False)
+        if watch:
+            err.print("checks again when the notebook is saved; Ctrl-C ends this")
+
+
+def _rehearse(notebook: Path) -> None:
+    from streamgym.grading.policy import sandbox_is_available
+    from streamgym.grading.rehearsal import rehearse
+    from streamgym.lab.cards import ResultCard
+
+    with err.status(f"running {notebook.name} from top to bottom, and judging its answers …"):
+        row = rehearse(notebook, sandbox=sandbox_is_available())
+    if row.reason:
+        raise StreamgymError(row.reason)
+    for result in row.results:
+        out.print(repr(ResultCard(result)), markup=False, highlight=False)
+    out.print(
+        f"{row.score:g} of {row.max_score:g} points here. The final data differ: an answer that "
+        "is right for every input earns the same there.",
+        highlight=False,
+    )
+
+
+@commands.command()
 def release(
     to: Annotated[Path, typer.Option("--out", help="a new folder, outside of the course")],
 ) -> None:

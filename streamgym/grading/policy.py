@@ -104,7 +104,7 @@ def require_sandbox() -> None:
     Raises:
         StreamgymError: it is not.
     """
-    if not _sandbox_is_available():
+    if not sandbox_is_available():
         raise StreamgymError(
             "no sandbox here (it needs Linux 6.12 or newer with Landlock): "
             "grade elsewhere, or trust every submission and use --no-sandbox"
@@ -157,7 +157,8 @@ def _existing(paths: Iterable[str]) -> list[str]:
     return [path for path in paths if Path(path).exists()]
 
 
-def _sandbox_is_available() -> bool:
+def sandbox_is_available() -> bool:
+    """Return whether this machine can run submissions in a sandbox."""
     try:
         import sandlock
     except ImportError:

@@ -122,7 +122,7 @@ def test_without_a_sandbox_every_row_says_so(tmp_path: Path, write) -> None:
 
 
 def test_no_sandbox_is_refused_in_one_line(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(policy, "_sandbox_is_available", lambda: False)
+    monkeypatch.setattr(policy, "sandbox_is_available", lambda: False)
     with pytest.raises(StreamgymError, match="--no-sandbox"):
         grade_all([tmp_path], tmp_path / "out")
 
