@@ -109,7 +109,9 @@ def page() -> Page:
 
 def open_desk() -> None:
     """Show the start page, below a search and a button that starts the systems."""
-    button = ipywidgets.Button(description="Start the systems", icon="play")
+    button = ipywidgets.Button(
+        description="Start the systems", icon="play", layout={"width": "max-content"}
+    )
     words = _words()
     display(ipywidgets.VBox([ipywidgets.HBox([button, words]), _hits(words)]))
     _start_with(button, display(page(), display_id=True))
