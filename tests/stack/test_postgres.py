@@ -15,7 +15,7 @@ from streamgym.stack import postgres as stack_postgres
 from streamgym.stack.kept import Identity, Kept
 from streamgym.stack.postgres import Postgres
 
-from .processes import assert_gone, kill
+from .processes import assert_gone, identities, kill
 
 pytestmark = pytest.mark.stack
 
@@ -84,11 +84,12 @@ import time
 from streamgym.stack.postgres import Postgres
 server = Postgres().start()
 print(server.home, flush=True)
-print(server.kept.pid, flush=True)
+print(server.kept.keeper.pid, server.kept.pid, flush=True)
 time.sleep(1000)
 """)
-    home, processes = Path(owner.stdout.readline().strip()), family(int(owner.stdout.readline()))
-    assert len(processes) > 4
+    home, processes = Path(owner.stdout.readline().strip()), identities(owner.stdout.readline())
+    processes += family(processes[-1].pid)[1:]
+    assert len(processes) > 5
     kill(owner)
     assert_gone(*processes)
     assert not home.exists()
