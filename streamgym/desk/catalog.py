@@ -94,6 +94,27 @@ def _headings(prose: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
+class Tour:
+    """A chapter tour: its path from the course's folder, what it is about, and its chapters."""
+
+    path: str
+    title: str
+    chapters: tuple[int, ...]
+
+
+def tours() -> list[Tour]:
+    """Return all tours, in order."""
+    folder = course_root() / "notebooks"
+    sources = sorted(folder.glob("sources/*.py"))  # a learner's own notebooks have none
+    return [_tour(folder / f"{source.stem}.ipynb") for source in sources]
+
+
+def _tour(path: Path) -> Tour:
+    front = nbformat.read(path, as_version=4).metadata["streamgym"]
+    return Tour(f"notebooks/{path.name}", front["title"], tuple(front["chapters"]))
+
+
+@dataclass(frozen=True)
 class Hit:
     """Something that was searched for: what it is, and the path to it from the course's folder."""
 

@@ -8,7 +8,7 @@ import ipywidgets
 from IPython.display import HTML, display
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from streamgym.desk.catalog import CHAPTERS, Hit, Lab, labs, search
+from streamgym.desk.catalog import CHAPTERS, Hit, Lab, Tour, labs, search, tours
 from streamgym.errors import StreamgymError
 from streamgym.interview.deck import Deck
 from streamgym.interview.questions import Question, questions
@@ -80,10 +80,11 @@ class Page:
         return next_step(self.standings)
 
     @property
-    def chapters(self) -> list[tuple[int, str, list[Standing]]]:
-        """Each chapter of the guide with the labs that belong to it."""
+    def chapters(self) -> list[tuple[int, str, list[Tour | Lab]]]:
+        """Each chapter of the guide with the tours and labs that belong to it."""
+        there: list[Tour | Lab] = [*tours(), *(one.lab for one in self.standings)]
         return [
-            (number, title, [s for s in self.standings if number in s.lab.chapters])
+            (number, title, [one for one in there if number in one.chapters])
             for number, title in CHAPTERS.items()
         ]
 

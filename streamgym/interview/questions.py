@@ -28,6 +28,7 @@ class Question:
         follow_ups: what is asked next.
         mistakes: what gives a candidate away.
         see: the labs in which the answer can be seen happening.
+        tours: the chapter tours in which it can.
         sources: what the facts were checked against.
         guide: where the guide is dated or wrong; mostly empty.
     """
@@ -41,6 +42,7 @@ class Question:
     see: tuple[str, ...]
     sources: tuple[str, ...]
     guide: str = ""
+    tours: tuple[str, ...] = ()
 
 
 @cache
@@ -64,6 +66,6 @@ def question(number: int) -> Question:
 
 def _question(raw: dict[str, Any]) -> Question:
     follow_ups = tuple(FollowUp(**item) for item in raw["follow_ups"])
-    lists = {name: tuple(raw[name]) for name in ("mistakes", "see", "sources")}
+    lists = {name: tuple(raw.get(name, ())) for name in ("mistakes", "see", "sources", "tours")}
     texts = {name: raw[name].strip() for name in ("question", "answer")}
     return Question(**(raw | lists | texts | {"follow_ups": follow_ups}))

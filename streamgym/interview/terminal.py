@@ -40,8 +40,10 @@ def _parts(question: Question) -> Iterator[RenderableType]:
     yield from (Text(f"- {mistake}") for mistake in question.mistakes)
     if question.guide:
         yield Text(f"\nAbout the guide: {question.guide}", style="yellow")
-    if question.see:
-        yield Text(f"\nSee it happen: {', '.join(f'labs/{lab}' for lab in question.see)}")
+    places = [f"labs/{lab}" for lab in question.see]
+    places += [f"notebooks/{tour}" for tour in question.tours]
+    if places:
+        yield Text(f"\nSee it happen: {', '.join(places)}")
     yield Text(f"Checked against: {'; '.join(question.sources)}", style="dim")
 
 

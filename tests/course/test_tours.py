@@ -16,6 +16,16 @@ def test_a_tour_runs_without_an_error(path, kafka, monkeypatch):
     assert not any(cell.get("outputs") for cell in notebook.cells)
     client = NotebookClient(notebook, timeout=90, resources={"metadata": {"path": path.parent}})
     client.execute()
+    asked = sum(cell.source.count("= predict(") for cell in notebook.cells)
+    assert asked == sum(map(shows_a_verdict, outputs(notebook)))
+
+
+def outputs(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def shows_a_verdict(output):
+    return "you did not say; it was" in output.get("data", {}).get("text/plain", "")
 
 
 def test_the_start_page_is_one():

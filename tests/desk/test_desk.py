@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 
 from streamgym.checks.labs import course_root, load_exercises
 from streamgym.checks.results import Result, Verdict
-from streamgym.desk.catalog import CHAPTERS, labs, search
+from streamgym.desk.catalog import CHAPTERS, labs, search, tours
 from streamgym.desk.page import found_html, next_step, page, standings
 from streamgym.interview.questions import questions
 from streamgym.lab.progress import Progress
@@ -40,6 +40,13 @@ def test_every_chapter_and_every_question_is_there(html):
         assert f"{number}. {title}" in text
     for number, each in questions().items():
         assert each.question in html.find(id=f"question-{number}").get_text()
+
+
+def test_every_tour_is_linked(html):
+    linked = {link["href"] for link in html.find_all("a")}
+    assert len(tours()) > 5
+    for tour in tours():
+        assert not tour.chapters or f"../{tour.path}" in linked
 
 
 def test_the_next_step_is_what_was_begun_and_then_the_first():

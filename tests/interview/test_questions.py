@@ -23,3 +23,14 @@ def test_a_lab_that_claims_a_question_is_named_there():
         path = course_root() / "solutions" / lab / "lab.py"
         for number in read_source(path).front["questions"]:
             assert lab in questions()[number].see, (lab, number)
+
+
+def test_a_tour_that_claims_a_question_is_named_there_and_no_other():
+    from streamgym.course.source import read_source
+
+    claimed = {
+        (number, path.stem)
+        for path in (course_root() / "notebooks" / "sources").glob("*.py")
+        for number in read_source(path).front["questions"]
+    }
+    assert claimed == {(q.number, tour) for q in questions().values() for tour in q.tours}
