@@ -12,6 +12,8 @@ from rich.progress import MofNCompleteColumn, Progress, track
 from rich.table import Table
 
 from streamgym.errors import StreamgymError
+from streamgym.grading.commands import Rules
+from streamgym.grading.commands import commands as grading
 
 if TYPE_CHECKING:
     from streamgym.checks.case import World
@@ -25,6 +27,7 @@ commands = typer.Typer(
 )
 interview = typer.Typer(help="Interview practice. Example: streamgym interview mock")
 commands.add_typer(interview, name="interview")
+commands.add_typer(grading)
 out, err = Console(), Console(stderr=True)
 
 START = "notebooks/00_start.ipynb"
@@ -200,21 +203,26 @@ def grade(
     jobs: Annotated[int, typer.Option(min=1, help="submissions graded at a time")] = 1,
     seed: Annotated[str | None, typer.Option(help="the secret seed; random if not given")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="keep the rows that are there")] = False,
+    course: Rules = None,
     no_sandbox: Annotated[
         bool, typer.Option("--no-sandbox", help="run submissions without protection")
     ] = False,
 ) -> None:
     """Grade submitted notebooks; every one gets a row, whatever it does.
 
+    A course.toml beside them, or named, says when they are due and who is in the class.
+
     Example: streamgym grade submissions/ --out grades --jobs 2
     """
     from streamgym.grading.batch import grade_all
 
-    rows = grade_all(paths, to, jobs=jobs, seed=seed, resume=resume, sandbox=not no_sandbox)
+    rows = grade_all(
+        paths, to, jobs=jobs, seed=seed, resume=resume, sandbox=not no_sandbox, rules=course
+    )
     table = Table("student", "lab", "status", "score", "of", title="gradebook")
     for row in rows:
         table.add_row(row.student, row.lab, str(row.status), f"{row.score:g}", f"{row.max_score:g}")
-    out.print(table)
+    out.print(table, markup=False)
     out.print(
         f"{to / 'gradebook.csv'}, {to / 'overview.html'} and {to / 'feedback'}", highlight=False
     )
@@ -384,13 +392,9 @@ def _require_terminal() -> None:
 
 
 def _lab(name: str) -> str:
-    """Return the full name of a lab that is called by its number or its name."""
-    from streamgym.checks.labs import lab_names
+    from streamgym.checks.labs import lab_called
 
-    for lab_name in lab_names():
-        if name in (lab_name, lab_name[:2]):
-            return lab_name
-    raise StreamgymError(f"there is no lab {name!r}: choose one of {', '.join(lab_names())}")
+    return lab_called(name)
 
 
 def _print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -4,6 +4,7 @@ from streamgym.checks.answers import Choice, Function, Plan, Query, Worker
 from streamgym.checks.case import Case
 from streamgym.checks.exercise import Exercise, exercise
 from streamgym.checks.expect import Expectations, expect
+from streamgym.checks.limits import Limits
 
 __all__ = [
     "Case",
@@ -11,6 +12,7 @@ __all__ = [
     "Exercise",
     "Expectations",
     "Function",
+    "Limits",
     "Plan",
     "Query",
     "Worker",

@@ -136,7 +136,10 @@ def _common_hint(wrong: list[Observation]) -> int:
 
 def show(value: object) -> str:
     """Return a value as a learner would like to read it, cut to a readable length."""
-    text = _show(value)
+    try:
+        text = _show(value)
+    except RecursionError:
+        text = "nested too deeply to be shown"
     return text if len(text) <= 400 else text[:400] + " …"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamgym.checks import values
 from streamgym.checks.answers import NotAttempted, Raised, Run
+from streamgym.checks.expect import show
 from streamgym.faults.process import OpenWorkspace, finish
 
 Send = Callable[[str], str]
@@ -22,11 +23,15 @@ OpenScript = Callable[[str], OpenWorkspace]
 
 @dataclass(frozen=True)
 class Served:
-    """The answers behind ``send``; workers are ``scripts`` by name, which ``open_script`` opens."""
+    """The answers behind ``send``; workers are ``scripts`` by name, which ``open_script`` opens.
+
+    ``whose`` turns the name that a notebook gives as its student's into the one that counts.
+    """
 
     send: Send
     scripts: Mapping[str, str]
     open_script: OpenScript
+    whose: Callable[[str], str] = str
 
     def function(self, name: str) -> "ServedFunction":
         """Return the function of this name."""
@@ -42,7 +47,7 @@ class Served:
 
     def choice(self, name: str) -> "ServedChoice":
         """Return the value of this name."""
-        return ServedChoice(name, self.send)
+        return ServedChoice(name, self.send, self.whose)
 
     def worker(self, name: str) -> "ServedWorker":
         """Return the worker of this name."""
@@ -98,6 +103,7 @@ class ServedChoice:
 
     name: str
     send: Send
+    whose: Callable[[str], str] = str
 
     @property
     def value(self) -> Any:
@@ -107,7 +113,7 @@ class ServedChoice:
     @property
     def student(self) -> str:
         """The name that seeds this learner's variant."""
-        return str(_ask(self.send, kind="student", name=self.name).get("student"))
+        return self.whose(str(_ask(self.send, kind="student", name=self.name).get("student")))
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def _ask(send: Send, **request: object) -> dict[str, Any]:
     if not isinstance(reply, dict):
         return {}
     if "missing" in reply:
-        raise NotAttempted(str(reply["missing"]))
+        raise NotAttempted(show(reply["missing"]))
     return reply
 
 

@@ -37,8 +37,16 @@ def encode(value: object, limit: int = 2_000_000) -> str:
 
 
 def decode(text: str) -> Any:
-    """Return the value that :func:`encode` made ``text`` from; tuples come back as lists."""
-    return json.loads(text, object_hook=_tagged)
+    """Return the value that :func:`encode` made ``text`` from; tuples come back as lists.
+
+    Raises:
+        ValueError: it is not JSON; NaN and infinities are not.
+    """
+    return json.loads(text, object_hook=_tagged, parse_constant=_no_number)
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _plain(value: object) -> object:

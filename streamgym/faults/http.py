@@ -3,7 +3,7 @@
 import asyncio
 import re
 
-from streamgym.faults.wire import Address, Request
+from streamgym.faults.wire import Address, Request, exactly
 
 LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
@@ -30,4 +30,4 @@ class HttpWire:
 async def _message(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = LENGTH.search(head)
-    return head + await reader.readexactly(int(length[1]) if length else 0)
+    return head + await exactly(reader, int(length[1]) if length else 0)

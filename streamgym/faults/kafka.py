@@ -9,7 +9,7 @@ import asyncio
 import struct
 from collections import deque
 
-from streamgym.faults.wire import Address, Request
+from streamgym.faults.wire import Address, Request, exactly
 
 NAMES = {
     0: "Produce",
@@ -145,7 +145,7 @@ def _group(fields: _Fields, version: int) -> str:
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readexactly(4)
     (size,) = struct.unpack(">i", head)
-    return head + await reader.readexactly(size)
+    return head + await exactly(reader, size)
 
 
 def _encoded(address: Address) -> bytes:

@@ -12,7 +12,7 @@ transaction is open ("COPY Operations").
 import asyncio
 import struct
 
-from streamgym.faults.wire import Address, Request
+from streamgym.faults.wire import Address, Request, exactly
 
 WRITES = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP", "ALTER", "WITH"}
 """Statements that change the database at once when no transaction is open."""
@@ -119,4 +119,4 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 async def _rest(reader: asyncio.StreamReader, length: bytes) -> bytes:
     (size,) = struct.unpack(">i", length)
-    return await reader.readexactly(size - 4)
+    return await exactly(reader, size - 4)

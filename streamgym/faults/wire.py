@@ -11,6 +11,20 @@ from typing import Protocol
 Address = tuple[str, int]
 """Host and port."""
 
+LARGEST = 100 * 2**20
+"""Bytes of the largest request that Kafka takes (``socket.request.max.bytes``); no other's is."""
+
+
+async def exactly(reader: asyncio.StreamReader, size: int) -> bytes:
+    """Read so many bytes.
+
+    Raises:
+        OSError: nobody who means well sends so many, or fewer than none.
+    """
+    if not 0 <= size <= LARGEST:
+        raise OSError(f"a message of {size} bytes")
+    return await reader.readexactly(size)
+
 
 @dataclass(frozen=True)
 class Request:

@@ -1,11 +1,14 @@
 """Zip files of submissions, as Moodle and Canvas give them: unpacked without trusting them."""
 
+import os
 import re
 import stat
 import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from streamgym.errors import StreamgymError
@@ -30,6 +33,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
     Other files, links and encrypted entries are left out. A name stays below the folder, whatever
     it says; a file that is too large keeps one byte more than may be read, and so gets its row.
+    Files keep their times, as if those were UTC: a zip file knows no time zone.
 
     Raises:
         StreamgymError: it is not a zip file, has too many entries, or grows too large.
@@ -52,10 +56,17 @@ def _unpacked(opened: zipfile.ZipFile, folder: Path) -> Iterator[Path]:
         taken[path.parent].add(path.stem)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content := _content(opened, entry))
+        _date(path, entry)
         total += len(content)
         if total > MAX_TOTAL:
             raise StreamgymError(f"{opened.filename} grows beyond {MAX_TOTAL:,} bytes: split it")
         yield path
+
+
+def _date(path: Path, entry: zipfile.ZipInfo) -> None:
+    with suppress(ValueError):  # such as a month 0
+        time = datetime(*entry.date_time, tzinfo=UTC).timestamp()
+        os.utime(path, (time, time))
 
 
 def _content(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -80,6 +91,7 @@ def _is_notebook(entry: zipfile.ZipInfo) -> bool:
 
 
 def _safe(name: str) -> list[str]:
-    """Return the parts of a path that cannot lead anywhere else."""
+    """Return the parts of a path that cannot lead anywhere else; no folder is called as a file."""
     parts = [UNSAFE.sub("_", part)[-150:] for part in PurePosixPath(name).parts]
-    return [part for part in parts if part not in ("..", ".", "/", "")]
+    *folders, file = [part for part in parts if part not in ("..", ".", "/", "")]
+    return [*(re.sub(r"\.ipynb$", "_", folder) for folder in folders), file]

@@ -11,17 +11,17 @@ from threading import BoundedSemaphore
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streamgym.checks.limits import Limits
 from streamgym.errors import StreamgymError
-from streamgym.grading import overview, submission
-from streamgym.grading.grade import needed
+from streamgym.grading import course as courses
+from streamgym.grading import reports
+from streamgym.grading.course import Course
+from streamgym.grading.found import Found, find
 from streamgym.grading.gradebook import Gradebook, Row
 from streamgym.grading.grader import Grader
 from streamgym.grading.policy import require_sandbox
-from streamgym.grading.run import Limits
 from streamgym.grading.submission import Submission
 from streamgym.grading.worlds import Ways, Worlds
-
-LIMITS = Limits()
 
 
 def grade_all(
@@ -32,83 +32,104 @@ def grade_all(
     seed: str | None = None,
     resume: bool = False,
     sandbox: bool = True,
-    limits: Limits = LIMITS,
+    limits: Limits | None = None,
     progress: bool = True,
+    rules: Path | None = None,
 ) -> list[Row]:
     """Grade all submissions among ``paths`` and return their rows, by student.
 
-    ``out`` gets ``gradebook.csv``, ``overview.html``, ``feedback/NAME.html``, ``results.sqlite``
-    and the secret seed. A grading that was stopped goes on with ``resume``, and its seed.
+    ``out`` gets the reports (see :func:`.reports.write`), ``results.sqlite`` and the secret seed.
+    A grading that was stopped goes on with ``resume``, and its seed.
 
     Args:
-        paths: notebooks, and folders or zip files of them (see :func:`.submission.find`).
+        paths: notebooks, and folders or zip files of them (see :func:`.found.find`).
         out: the folder of the results.
         jobs: how many submissions are graded at a time.
         seed: the secret seed; random when None.
         resume: keep the rows that are there.
         sandbox: False runs the submissions without protection, and says so in every row.
-        limits: how long a submission may take.
+        limits: what a submission may use, instead of what its lab says.
         progress: whether to show a bar on standard error.
+        rules: the ``course.toml``; that beside the submissions when None, if there is one.
 
     Raises:
-        StreamgymError: there is no sandbox, no submission, or another seed in ``out``.
+        StreamgymError: there is no sandbox, no submission, another seed in ``out``, or something
+            wrong with the rules; then nothing was graded.
     """
     if sandbox:
         require_sandbox()
-    found = submission.find(paths, out / "unpacked")
+    paths = [*paths]
+    named = rules or courses.locate(paths)
+    if resume and not named and (out / "results.sqlite").exists():
+        named = reports.remembered(Gradebook(out))
+    course = courses.read(named) if named else Course()
+    found = find(paths, out / "unpacked", course.roster)
     if not found:
         raise StreamgymError(
             "no submissions there: name notebooks, or folders or zip files that hold some"
         )
     out.mkdir(parents=True, exist_ok=True)
-    grader = Grader(out, _secret(out, seed, resume), sandbox, limits)
+    grader = Grader(out, _secret(out, seed, resume), sandbox, course)
+    grader.book.remember(reports.COURSE, str(named.absolute()) if named else "")
     if not resume:
         grader.forget()
-    with _bar(len(found), progress) as advance:
-        _grade_each(found, grader, jobs, advance)
-    grader.book.write_csv()
-    rows = grader.book.rows()
-    overview.write(out, rows)
-    return rows
+    with bar(len(found), progress) as advance:
+
+        def grade(submitted: Submission, ways: Ways) -> Callable[[], None]:
+            row = grader.grade(submitted, ways)
+            return lambda: grader.keep(row)
+
+        ungraded = _to_grade(found, grader.book, advance)
+        each_in_its_world(ungraded, grade, jobs, sandbox, advance, limits)
+    reports.write(out, course)
+    return grader.book.rows()
 
 
-def _grade_each(
-    found: Sequence[tuple[str, Path]], grader: Grader, jobs: int, advance: Callable[[], None]
+def each_in_its_world(
+    submissions: Iterable[Submission],
+    grade: Callable[[Submission, Ways], Callable[[], None]],
+    jobs: int,
+    sandboxed: bool,
+    advance: Callable[[], None],
+    limits: Limits | None = None,
 ) -> None:
-    """Grade in threads; the world of one more submission is started meanwhile."""
-    worlds = Worlds(jobs, grader.sandboxed)
+    """Grade in threads; the world of one more submission is started meanwhile.
+
+    ``grade`` returns what keeps its result; that is left undone when the grading was stopped.
+    """
+    worlds = Worlds(jobs, sandboxed, limits)
     ahead = BoundedSemaphore(jobs + 1)
 
-    def grade(submitted: Submission, ways: Ways) -> None:
-        row = grader.grade(submitted, ways)
+    def graded(submitted: Submission, ways: Ways) -> None:
+        keep = grade(submitted, ways)
         if not worlds.abandoned:
-            grader.keep(row, submitted)
+            keep()
             advance()
         ahead.release()
 
     def submit(submitted: Submission) -> Future[None]:
         ahead.acquire()
         readable = not submitted.reason
-        ways = worlds.ways(needed(submitted.lab, submitted.code)) if readable else ()
-        return pool.submit(grade, submitted, ways)
+        ways = worlds.ways(submitted.lab, submitted.code) if readable else ()
+        return pool.submit(graded, submitted, ways)
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            for graded in [submit(each) for each in _to_grade(found, grader.book, advance)]:
-                graded.result()
+            for future in [submit(each) for each in submissions]:
+                future.result()
         except BaseException:
             worlds.abandon()
             raise
 
 
 def _to_grade(
-    found: Sequence[tuple[str, Path]], book: Gradebook, advance: Callable[[], None]
+    found: Sequence[Found], book: Gradebook, advance: Callable[[], None]
 ) -> Iterator[Submission]:
     """Read the submissions that have no row yet, one after the other."""
     done = {(row.student, row.digest) for row in book.rows()}
-    for student, path in found:
-        submitted = submission.read(student, path)
-        if (student, submitted.digest) in done:
+    for each in found:
+        submitted = each.read()
+        if (submitted.student, submitted.digest) in done:
             advance()
         else:
             yield submitted
@@ -130,7 +151,7 @@ def _secret(out: Path, seed: str | None, resume: bool) -> str:
 
 
 @contextmanager
-def _bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
+def bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
     """Show a progress bar on standard error; give the function that advances it."""
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as progress:

@@ -5,25 +5,26 @@ however it comes, ends all that runs in the box and removes the folder.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
-from streamgym.grading.policy import DISK, FILES, environment, link_package, policy
+import psutil
+
+from streamgym.checks.limits import Limits, amount
+from streamgym.grading import usage
+from streamgym.grading.policy import DEFAULTS, environment, link_package, policy
 from streamgym.stack.kept import Kept
+from streamgym.stack.removal import remove
+
+KILLED = (-1, 255)
+"""The exit codes that the sandbox reports for a process that a signal ended."""
 
 LOG_TAIL = 2000
 """How many bytes of a process's output are read back."""
-
-
-LOOK_SECONDS = 1.0
-"""How often to look how full a box is."""
 
 
 class Box:
@@ -35,6 +36,10 @@ class Box:
         fills: further folders that it may fill, by what it sends to a server.
         within: a folder to make its own in, whose owner removes it; then the box outlives its
             processes, one after the other.
+        limits: what it may use.
+
+    Attributes:
+        excess: what the process was killed for, such as ``used more than 1 GB of disk``.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Box:
         sandboxed: bool = True,
         fills: Iterable[Path] = (),
         within: Path | None = None,
+        limits: Limits = DEFAULTS,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="streamgym-", dir=within))
         self._cleanup = [] if within else [self.folder]
@@ -51,10 +57,11 @@ class Box:
         self._log = (self.folder / "log").open("w+b")
         imports = link_package(self.folder / "imports")
         self._env = {**environment(self.home), "PYTHONPATH": str(imports)}
-        self._policy = policy(self.home, net_allow, [imports]) if sandboxed else None
+        self._policy = policy(self.home, net_allow, [imports], limits) if sandboxed else None
         self._filled = [self.folder, *fills]
+        self._limits = limits
         self._kept: Kept | None = None
-        self._looked = 0.0
+        self.excess = ""
 
     def start(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Start a command with these environment variables added, after what ran here before.
@@ -63,6 +70,7 @@ class Box:
             StreamgymError: it could not be started.
         """
         self.end()
+        self.excess = ""
         self._kept = Kept.start(
             command,
             env={**self._env, **env},
@@ -79,25 +87,53 @@ class Box:
         return self._kept is not None
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for the end; return the exit code, or None when it still runs.
-
-        A process that has filled its disk is killed.
-        """
+        """Wait for the end; return the exit code, or None when it still runs."""
         assert self._kept
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return self._kept.wait(min(LOOK_SECONDS, max(0, deadline - time.monotonic())))
-            except subprocess.TimeoutExpired:
-                self._look_at_disk()
-            if time.monotonic() >= deadline:
-                return None
+        try:
+            return self._kept.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def look(self) -> None:
+        """Kill the process when it has used more than it may."""
+        kept = self._kept
+        if kept and kept.alive() and not self.excess:
+            with suppress(OSError, ValueError, psutil.Error):  # it may just have ended
+                self.excess = self._excess(kept)
+            if self.excess:
+                self.interrupt(signal.SIGKILL)
+
+    @property
+    def why_killed(self) -> str:
+        """Why a process was killed; that it used up its memory is known of the sandbox alone."""
+        memory = amount(self._limits.memory)
+        return self.excess or f"used more than {memory} of memory, or was ended by a signal"
 
     def interrupt(self, number: int) -> None:
         """Send a signal to the process, if it still runs."""
         with suppress(ProcessLookupError):  # it may just have ended
             if self._kept and self._kept.alive():
                 self._kept.interrupt(number)
+
+    def freeze(self) -> None:
+        """Stop all that runs in the box where it is, until :meth:`wake`."""
+        while running := [p for p in self.processes() if _runs(p)]:  # and who is born meanwhile
+            for process in running:
+                with suppress(psutil.Error):
+                    process.suspend()
+
+    def wake(self) -> None:
+        """Let all that runs in the box go on."""
+        for process in self.processes():
+            with suppress(psutil.Error):
+                process.resume()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all that runs in the box."""
+        with suppress(psutil.Error):
+            keeper = self._kept.keeper.process() if self._kept else None
+            return keeper.children(recursive=True) if keeper else []
+        return []
 
     def end(self) -> None:
         """End all that runs in the box."""
@@ -109,7 +145,7 @@ class Box:
         self.end()
         self._kept = None
         self._log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
 
     def output(self) -> str:
         """Return the last part of what the process has written; also after its end."""
@@ -117,26 +153,13 @@ class Box:
         self._log.seek(max(0, size - LOG_TAIL))
         return self._log.read().decode(errors="replace").strip()
 
-    def _look_at_disk(self) -> None:
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._looked = time.monotonic()
-            if _are_full(self._filled):
-                self.interrupt(signal.SIGKILL)
+    def _excess(self, kept: Kept) -> str:
+        if os.fstat(self._log.fileno()).st_size > self._limits.output:
+            return f"printed more than {amount(self._limits.output)}"
+        return usage.excess(self._limits, kept.keeper.process(), self._filled)
 
 
-def _are_full(folders: Iterable[Path]) -> bool:
-    files = used = 0
-    for parent, _, names in chain.from_iterable(map(os.walk, folders)):
-        for name in names:
-            files += 1
-            used += _bytes(Path(parent, name))
-            if files > FILES or used > DISK:
-                return True
+def _runs(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
     return False
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.lstat().st_blocks * 512
-    except OSError:  # it has gone meanwhile
-        return 0

@@ -16,11 +16,13 @@ from typing import Any
 from nbformat.v4 import new_markdown_cell
 from papermill.engines import Engine, NotebookExecutionManager
 
+from streamgym.checks.labs import load_limits
 from streamgym.checks.results import Result
 from streamgym.errors import StreamgymError
+from streamgym.grading.found import student_of
 from streamgym.grading.grade import Grading, needed
 from streamgym.grading.policy import require_sandbox
-from streamgym.grading.submission import Unreadable, code_of, lab_of, student_of
+from streamgym.grading.submission import Unreadable, code_of, lab_of
 from streamgym.grading.world import GradingWorld
 
 NAME = "streamgym"
@@ -73,7 +75,7 @@ def _alone(notebook: Any, path: Path) -> Iterator[Grading]:
     except Unreadable as error:
         raise StreamgymError(f"{path} cannot be graded: {error}") from None
     secret = os.environ.get("STREAMGYM_SEED") or secrets.token_hex(16)
-    with GradingWorld(needed(lab, code_of(notebook))) as world:
+    with GradingWorld(needed(lab, code_of(notebook)), limits=load_limits(lab)) as world:
         yield Grading(lab, student_of(path), secret, world)
 
 

@@ -2,13 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
-from streamgym.grading.gradebook import Row
-from streamgym.grading.submission import names
+from streamgym.grading.atomic import write_text
+from streamgym.grading.marks import Mark
 
 TEMPLATES = Environment(
     loader=PackageLoader("streamgym.grading", "templates"),
@@ -16,38 +15,22 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-LONGEST_ANSWER = 20_000
-"""Characters of an answer that are shown."""
 
 
-def write(folder: Path, row: Row, code: Sequence[str]) -> Path:
-    """Write a submission's page below ``folder``, and return its path.
-
-    Args:
-        folder: where the pages are.
-        row: the marks.
-        code: the texts of the submission's code cells.
-    """
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{file_name(row.student)}.html"
-    path.write_text(render(row, code), encoding="utf-8", errors="replace")
-    return path
+def write(folder: Path, mark: Mark) -> Path:
+    """Write a submission's page below ``folder``, and return its path."""
+    return write_text(folder / f"{file_name(mark.row.student)}.html", render(mark))
 
 
-def render(row: Row, code: Sequence[str]) -> str:
+def render(mark: Mark) -> str:
     """Return a submission's page as HTML; nothing in it is executed, whoever wrote it."""
-    answers = {result.exercise: _answer(result.exercise, code) for result in row.results}
-    return TEMPLATES.get_template("feedback.html.j2").render(row=row, answers=answers)
+    return TEMPLATES.get_template("feedback.html.j2").render(mark=mark, row=mark.row)
 
 
 def file_name(student: str) -> str:
     """Return a name that is safe on every file system, and another for every student."""
-    safe = re.sub(r"[^\w.-]+", "_", student).strip("._")[:80]
-    if safe == student:
-        return safe
-    return f"{safe}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:8]}"
-
-
-def _answer(exercise: str, code: Sequence[str]) -> str:
-    defining = [text for text in code if exercise in names(text)]
-    return defining[-1][:LONGEST_ANSWER] if defining else ""
+    safe = re.sub(r"[^\w.-]+", "_", student).strip("._")
+    short = safe.encode(errors="replace")[:120].decode(errors="ignore")
+    if short == student == student.lower():
+        return short
+    return f"{short}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:8]}"

@@ -1,21 +1,22 @@
 """Grading one notebook: run it in its world, then judge each exercise on secret data."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kafka.errors import KafkaError
 
 from streamgym.checks import Case, Exercise
-from streamgym.checks.labs import load_exercises
+from streamgym.checks.labs import load_exercises, source_of_checks
 from streamgym.checks.results import Result, Verdict
 from streamgym.checks.seeds import seed_of
 from streamgym.checks.served import Served
 from streamgym.errors import StreamgymError
 from streamgym.grading.kernel import KernelLost
-from streamgym.grading.run import Limits, NotebookRun, Watch
+from streamgym.grading.roster import fold
+from streamgym.grading.run import NotebookRun, Watch
 from streamgym.grading.submission import workers
 from streamgym.grading.world import GradingWorld
 
@@ -25,53 +26,55 @@ WORLD_FAILS = (StreamgymError, KernelLost, KafkaError)
 
 @dataclass(frozen=True)
 class Grading:
-    """Whose notebook is graded, for which lab, with which secret seed, and where."""
+    """Whose notebook is graded, for which lab, with which secret seed, and where.
+
+    ``names`` are those that the notebook may give as its student's (see
+    :attr:`.roster.Person.names`); with any other, variants are those of ``student``. Without
+    ``names`` it may give any. ``only`` is the one exercise to be judged; all if empty.
+    """
 
     lab: str
     student: str
     secret: str
     world: GradingWorld
-    limits: Limits = field(default_factory=Limits)
+    names: frozenset[str] = frozenset()
+    only: str = ""
 
     def judge(self, cells: Sequence[Any], watch: Watch) -> list[Result]:
         """Run these cells, whose outputs are replaced, and return a result for each exercise.
 
-        Workers need no kernel: they are judged while the cells are run.
+        Workers are judged when the kernel is gone, which could do their work for them.
 
         Raises:
             StreamgymError, KernelLost, KafkaError: a system of the world failed.
         """
-        run = NotebookRun(cells, self.world.kernel, watch, self.limits)
+        run = NotebookRun(cells, self.world.kernel, watch, self.world.limits)
         scripts = workers(cell.source for cell in cells if cell.cell_type == "code")
-        answers = Served(run.ask, scripts, self.world.workspace)
-        exercises = load_exercises(self.lab).values()
-        with closing(run), ThreadPoolExecutor(1) as aside:
-            workers_meanwhile = {
-                exercise.name: aside.submit(self._grade, exercise, answers)
-                for exercise in exercises
-                if exercise.kind == "worker"
-            }
+        answers = Served(run.ask, scripts, self.world.workspace, self._whose)
+        exercises = [e for e in load_exercises(self.lab).values() if self.only in ("", e.name)]
+        results = {}
+        with closing(run):
             run.run()
-            return [
-                self._result(exercise, run, answers, workers_meanwhile.get(exercise.name))
-                for exercise in exercises
-            ]
+            for exercise in exercises:
+                if exercise.kind != "worker":
+                    results[exercise.name] = self._result(exercise, run, answers)
+        for exercise in exercises:
+            if exercise.kind == "worker":
+                results[exercise.name] = self._result(exercise, run, answers)
+        return [results[exercise.name] for exercise in exercises]
+
+    def _whose(self, named: str) -> str:
+        return named if not self.names or fold(named) in self.names else self.student
 
     def _grade(self, exercise: Exercise, answers: Served) -> Result:
         seed = seed_of(self.secret, self.lab, exercise.name, self.student)
         with Case(seed, self.world) as case:
             return exercise.grade(answers, case)
 
-    def _result(
-        self,
-        exercise: Exercise,
-        run: NotebookRun,
-        answers: Served,
-        meanwhile: Future[Result] | None,
-    ) -> Result:
+    def _result(self, exercise: Exercise, run: NotebookRun, answers: Served) -> Result:
         if why := run.trouble(exercise.name):
             return exercise.without_marks(Verdict.UNGRADABLE, why)
-        result = meanwhile.result() if meanwhile else self._grade(exercise, answers)
+        result = self._grade(exercise, answers)
         error = run.error(exercise.name)
         if result.verdict is Verdict.NOT_ATTEMPTED and error:
             return exercise.without_marks(Verdict.FAILED, f"its cell raised {error}")
@@ -104,11 +107,15 @@ def in_lasting_world(
 
 
 def needed(lab: str, code: Sequence[str]) -> set[str]:
-    """Return which of Spark and Postgres a notebook is to have: those that it names.
+    """Return which systems a notebook is to have: those that it names, or its lab's checks.
 
     Plans and streaming queries need Spark.
     """
     text = "\n".join(code).lower()
     plans = any(exercise.kind in ("plan", "query") for exercise in load_exercises(lab).values())
-    named = {"spark": "spark" in text, "postgres": "postgres" in text or "database_url" in text}
-    return {name for name, is_named in named.items() if is_named or (name == "spark" and plans)}
+    named = {
+        "kafka": re.search("kafka|topic", text + source_of_checks(lab).lower()),
+        "spark": plans or "spark" in text,
+        "postgres": "postgres" in text or "database_url" in text,
+    }
+    return {name for name, is_named in named.items() if is_named}

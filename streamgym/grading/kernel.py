@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import zmq
@@ -12,9 +13,9 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 from traitlets import Instance
 
+from streamgym.checks.limits import amount
 from streamgym.grading import provisioner
-from streamgym.grading.box import Box
-from streamgym.grading.policy import MEMORY
+from streamgym.grading.box import KILLED, Box
 
 START_SECONDS = 60.0
 INTERRUPT_SECONDS = 5.0
@@ -29,14 +30,11 @@ QUEUED = 8
 POLL_MS = 200
 """How often to look whether a silent kernel still lives."""
 
-KILLED = (-1, 255)
-"""The exit codes that the sandbox reports for a process that a signal ended."""
-
 Message = dict[str, Any]
 
 
-class TimedOut(Exception):
-    """The code was interrupted after its time; the kernel lives on."""
+class Interrupted(Exception):
+    """The code was interrupted, as the message says why; the kernel lives on."""
 
 
 class KernelLost(Exception):
@@ -60,6 +58,7 @@ class Kernel:
         self._client: BlockingKernelClient = manager.client(context=self._context)
         self._client.start_channels(stdin=False, hb=False)
         self._channels = [self._client.shell_channel, self._client.iopub_channel]
+        self._left = 0  # bytes that may still be sent
         self._poller = zmq.Poller()
         for channel in self._channels:
             self._poller.register(channel.socket, zmq.POLLIN)
@@ -69,12 +68,14 @@ class Kernel:
             self.stop()
             raise KernelLost(f"the kernel did not start: {error}") from None
 
-    def execute(self, code: str, seconds: float, *, value: str = "") -> Iterator[Message]:
+    def execute(
+        self, code: str, seconds: float, *, value: str = "", output: int = MAX_MESSAGE
+    ) -> Iterator[Message]:
         """Run code, or evaluate a value silently, and yield what the kernel says until the end.
 
         Raises:
-            TimedOut: it did not end within ``seconds``, but could be interrupted.
-            KernelLost: it did not end and could not be interrupted, or the kernel died.
+            Interrupted: it did not end within ``seconds``, or sent more than ``output`` bytes.
+            KernelLost: the same, and it could not be interrupted; or the kernel died.
         """
         request = self._client.execute(
             code,
@@ -83,13 +84,30 @@ class Kernel:
             allow_stdin=False,
             stop_on_error=False,
         )
+        self._left = output
         if (yield from self._until_idle(request, seconds)):
             return
+        too_long = f"did not end within {seconds:.0f} s"
+        why = too_long if self._left > 0 else f"printed more than {amount(output)}"
         self._box.interrupt(signal.SIGINT)
+        self._left = sys.maxsize
         if (yield from self._until_idle(request, INTERRUPT_SECONDS)):
-            raise TimedOut(f"did not end within {seconds:.0f} s")
+            raise Interrupted(why)
         self.stop()
-        raise KernelLost(f"did not end within {seconds:.0f} s, nor when interrupted")
+        raise KernelLost(f"{why}, and could not be interrupted")
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let all of a frozen kernel's box run for a while."""
+        self._box.wake()
+        try:
+            yield
+        finally:
+            self._box.freeze()
+
+    def freeze(self) -> None:
+        """Stop all that runs in the kernel's box, until it is :meth:`awake`."""
+        self._box.freeze()
 
     def stop(self) -> None:
         """End the kernel and all that it started."""
@@ -98,10 +116,10 @@ class Kernel:
         self._box.stop()
 
     def _until_idle(self, request: str, seconds: float) -> Generator[Message, None, bool]:
-        """Yield the messages about a request; return whether it ended in time."""
+        """Yield the messages about a request; return whether it ended before time and output."""
         deadline = time.monotonic() + seconds
         replied = idle = False
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self._left > 0:
             message = self._next_message()
             self._check_alive()
             if message is None:
@@ -119,9 +137,14 @@ class Kernel:
         """Return the next message, or None when none came for a while or it is malformed."""
         ready = dict(self._poller.poll(POLL_MS))
         channel = next((c for c in self._channels if c.socket in ready), None)
+        if channel is None:
+            return None
+        frames = channel.socket.recv_multipart()
+        self._left -= sum(map(len, frames))
         try:
-            message: Message | None = channel.get_msg(timeout=0) if channel else None
-            return message if message and _well_formed(message) else None
+            _, signed = self._client.session.feed_identities(frames)
+            message: Message = self._client.session.deserialize(signed)
+            return message if _well_formed(message) else None
         except Exception:  # the submission's code can send anything, signed or not
             return None
 
@@ -129,7 +152,8 @@ class Kernel:
         code = self._box.wait(0)
         if code is not None:
             self.stop()
-            raise KernelLost(_how_it_ended(code))
+            why = self._box.why_killed
+            raise KernelLost(why if code in KILLED else f"ended the kernel (exit code {code})")
 
 
 def value_in(message: Message) -> dict[str, Any] | None:
@@ -171,9 +195,3 @@ def _manager(box: Box, variables: Mapping[str, str], context: zmq.Context[Any]) 
 
 def _well_formed(message: Message) -> bool:
     return isinstance(message["content"], dict) and isinstance(message["parent_header"], dict)
-
-
-def _how_it_ended(code: int) -> str:
-    if code in KILLED:
-        return f"killed the kernel: out of memory ({MEMORY}), disk full, or by a signal"
-    return f"ended the kernel (exit code {code})"

@@ -35,7 +35,7 @@ class Outputs:
         try:
             output = output_from_msg(message)
             nbformat.validate(output, ref=message["msg_type"], version=4)
-        except (KeyError, nbformat.ValidationError):
+        except (KeyError, RecursionError, nbformat.ValidationError):
             return
         self._append(output)
 

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamgym.checks.results import Result, Verdict
+from streamgym.grading.atomic import write_text
 from streamgym.grading.feedback import TEMPLATES, file_name
 from streamgym.grading.gradebook import Row, Status
+from streamgym.grading.marks import Mark, most_submissions
 
 
 @dataclass(frozen=True)
-class CheckCount:
-    """How many answers passed one check, of those that were judged by it."""
+class Share:
+    """How many of a number of answers something holds for: a check passed, a hint earned."""
 
     name: str
-    passed: int
-    judged: int
+    number: int
+    of: int
 
     @property
     def percent(self) -> int:
-        """The share that passed."""
-        return round(100 * self.passed / self.judged)
+        """The share."""
+        return round(100 * self.number / self.of)
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,17 @@ class ExerciseCount:
         exercise: the exercise's name.
         title: its title.
         verdicts: how often each verdict was given.
-        checks: its checks, the one that fewest passed first.
-        hints: the hints that were earned, with how many earned each; the most frequent first. A
-            hint stands for a misconception.
+        checks: how many passed each check of those judged by it, the fewest first.
+        hints: how many earned each hint of all who failed, the most first. A hint stands for a
+            misconception.
     """
 
     lab: str
     exercise: str
     title: str
     verdicts: Counter[Verdict]
-    checks: list[CheckCount]
-    hints: list[tuple[str, int]]
+    checks: list[Share]
+    hints: list[Share]
 
     @property
     def number(self) -> int:
@@ -70,38 +72,46 @@ def _count(lab: str, exercise: str, results: list[Result]) -> ExerciseCount:
     for result in results:
         judged.update(e.name for e in result.expectations)
         passed.update(e.name for e in result.expectations if e.passed)
-    checks = [CheckCount(name, passed[name], number) for name, number in judged.items()]
+    checks = [Share(name, passed[name], number) for name, number in judged.items()]
+    hints = Counter(result.hint for result in results if result.hint)
     return ExerciseCount(
         lab,
         exercise,
         results[0].title,
         Counter(result.verdict for result in results),
         sorted(checks, key=lambda check: check.percent),
-        Counter(result.hint for result in results if result.hint).most_common(),
+        [Share(hint, number, hints.total()) for hint, number in hints.most_common()],
     )
 
 
-def histogram(rows: Sequence[Row]) -> list[int]:
-    """Return how many graded submissions earned 0 to 10 %, 10 to 20 %, ..., 90 to 100 %."""
-    shares = [row.score / row.max_score for row in rows if row.status is Status.GRADED]
+def histogram(marks: Sequence[Mark]) -> list[int]:
+    """Return how many graded submissions have 0 to 10 %, 10 to 20 %, ..., 90 to 100 % at last."""
+    shares = [m.final / m.row.max_score for m in marks if m.final is not None and m.row.max_score]
     bins = Counter(min(int(10 * share), 9) for share in shares)
     return [bins[number] for number in range(10)]
 
 
-def write(folder: Path, rows: Sequence[Row]) -> Path:
+def write(folder: Path, marks: Sequence[Mark], title: str = "The class") -> Path:
     """Write ``overview.html`` below ``folder``, and return its path."""
-    path = folder / "overview.html"
-    path.write_text(render(rows), encoding="utf-8", errors="replace")
-    return path
+    return write_text(folder / "overview.html", render(marks, title))
 
 
-def render(rows: Sequence[Row]) -> str:
-    """Return the page as HTML; it names no seed, and nothing in it is executed."""
+def render(marks: Sequence[Mark], title: str = "The class") -> str:
+    """Return the page as HTML; it names no seed, and nothing in it is executed.
+
+    The statistics are of the submissions that count. How often somebody tried an exercise is not
+    among them: only the learner's own files know that, and those can say anything.
+    """
+    counting = [mark for mark in marks if mark.counts]
     return TEMPLATES.get_template("overview.html.j2").render(
-        rows=rows,
-        exercises=count(rows),
-        histogram=histogram(rows),
-        statuses=Counter(row.status for row in rows),
+        title=title,
+        marks=marks,
+        submissions=[mark for mark in marks if mark.row.status is not Status.MISSING],
+        exercises=count([mark.row for mark in counting]),
+        histogram=histogram(counting),
+        statuses=Counter(mark.row.status for mark in marks),
+        resubmitted=most_submissions(marks) > 1,
+        has_dates=any(mark.late.due or mark.late.days for mark in marks),
         page=lambda row: f"feedback/{file_name(row.student)}.html",
         verdicts=[str(verdict) for verdict in Verdict],
     )

@@ -3,7 +3,8 @@
 The keys are those of :class:`sandlock.Sandbox` (Landlock and seccomp, enforced by the kernel).
 Nothing is allowed that is not listed: no ``/proc``, so no other process's arguments or
 environment; no ``/etc/passwd``; no ``solutions/``, no other submission, no folder of the grader;
-no listening on TCP ports, and no signal to a process outside of the sandbox.
+no listening on a TCP port of its choice, and no signal to a process outside of the sandbox. What
+Landlock leaves open is closed in :mod:`streamgym.stack.syscalls`.
 """
 
 import os
@@ -16,27 +17,20 @@ from typing import Any
 from platformdirs import user_cache_dir
 
 from streamgym.checks.labs import course_root
+from streamgym.checks.limits import GB, Limits
 from streamgym.errors import StreamgymError
 
 PACKAGE = Path(__file__).parents[1]
+DEFAULTS = Limits()
 
-MEMORY = "3G"
-"""Memory of a sandbox: what all its processes have mapped, so more than they really touch."""
+OPEN_FILES = 256
+"""Files and sockets that one process may hold open: all together fewer than there are ports."""
 
-PROCESSES = 64
-"""Processes of a sandbox at one time; threads do not count."""
+SPARK_OPEN_FILES = 4096
+"""The same for Spark, which opens some hundred jars."""
 
-OPEN_FILES = 1024
-"""Files and sockets that one process may hold open."""
-
-SPARK_MEMORY = "12G"
+SPARK_MEMORY = 12 * GB
 """Memory of Spark's sandbox; Java reserves much that it never touches."""
-
-DISK = 1_000_000_000
-"""Bytes that a box may hold; the sandbox has no quota, so whoever waits for the box looks."""
-
-FILES = 20_000
-"""Files that a box may hold."""
 
 SYSTEM = (
     "/usr",  # programs (%%bash), shared libraries, time zones
@@ -55,9 +49,40 @@ SPARK_SYSTEM = (
     "/proc",  # Spark looks its Python processes up; sandlock hides those of others
 )
 
+NOWHERE = "127.0.0.1:9"
+"""An address with nobody there. Without any rule sandlock leaves connections to Landlock, which
+knows no protocol beside TCP; with one it looks at each itself."""
+
+REFUSED = (
+    "memfd_create",  # memory that max_memory does not count
+    "memfd_secret",
+    "utime",  # times of files, as only old programs set them; others: streamgym.stack.syscalls
+    "utimes",
+    "futimesat",
+    "migrate_pages",
+    "move_pages",
+)
+"""Calls that would reach beyond a sandbox although Landlock lets them, and that nobody needs."""
+
+PRETENDED = (
+    # of a file: its mode, owner, times, attributes
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    "file_setattr",
+    *("setxattr", "lsetxattr", "fsetxattr", "setxattrat"),
+    *("removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
+    # of a process: its cores and its priority
+    *("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
+    *("setpriority", "ioprio_set"),
+)
+"""Calls that Landlock lets reach every file and process of the user's, the grader's too. They do
+nothing and report success, which ``shutil.copy``, Hadoop and ZeroMQ want."""
+
 
 def policy(
-    workspace: Path, net_allow: Iterable[str] = (), readable: Iterable[Path] = ()
+    workspace: Path,
+    net_allow: Iterable[str] = (),
+    readable: Iterable[Path] = (),
+    limits: Limits = DEFAULTS,
 ) -> dict[str, Any]:
     """Return the sandbox of one process.
 
@@ -65,15 +90,18 @@ def policy(
         workspace: the one folder that it may write to.
         net_allow: addresses ``host:port`` that it may connect to.
         readable: further folders that it may read.
+        limits: of memory and processes; what else is limited, :mod:`.usage` looks after.
     """
     return {
         "fs_readable": [*_existing(SYSTEM), *map(str, (*_python(), *_course(), *readable))],
         "fs_writable": [str(workspace), "/dev/null"],
-        "net_allow": [f"tcp://{address}" for address in net_allow],
-        "max_memory": MEMORY,
-        "max_processes": PROCESSES,
+        "net_allow": [f"tcp://{address}" for address in (*net_allow, NOWHERE)],
+        "max_memory": limits.memory,
+        "max_processes": limits.processes,
         "max_open_files": OPEN_FILES,
         "no_coredump": True,  # a dump would leave the workspace
+        "extra_deny_syscalls": list(REFUSED),
+        "pretended": list(PRETENDED),
     }
 
 
@@ -89,6 +117,7 @@ def spark_policy(home: Path, net_allow: Iterable[str]) -> dict[str, Any]:
     return allowed | {
         "net_allow_bind": ["1024-65535"],  # it serves on ports of its own
         "max_memory": SPARK_MEMORY,
+        "max_open_files": SPARK_OPEN_FILES,
         "name": _loopback_name(),  # the host name that it looks up
     }
 

@@ -10,10 +10,9 @@ from watchfiles import watch
 
 from streamgym.errors import StreamgymError
 from streamgym.grading import submission
-from streamgym.grading.grade import needed
+from streamgym.grading.found import student_of
 from streamgym.grading.gradebook import Row
 from streamgym.grading.grader import Grader
-from streamgym.grading.run import Limits
 from streamgym.grading.worlds import Worlds
 
 LOOK_MS = 1000
@@ -30,14 +29,14 @@ def rehearse(notebook: Path, *, sandbox: bool = True) -> Row:
     Raises:
         StreamgymError: it is no notebook of a lab.
     """
-    submitted = submission.read(submission.student_of(notebook), notebook)
+    submitted = submission.read(student_of(notebook), notebook)
     if submitted.reason:
         raise StreamgymError(f"{notebook} cannot be graded: {submitted.reason}")
     worlds = Worlds(1, sandbox)
     with TemporaryDirectory(prefix="streamgym-") as folder:
-        grader = Grader(Path(folder), secrets.token_hex(16), sandbox, Limits())
+        grader = Grader(Path(folder), secrets.token_hex(16), sandbox)
         try:
-            return grader.grade(submitted, worlds.ways(needed(submitted.lab, submitted.code)))
+            return grader.grade(submitted, worlds.ways(submitted.lab, submitted.code))
         except BaseException:
             worlds.abandon()
             raise

@@ -6,25 +6,23 @@ loss the kernel is started anew and the other cells are run again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
 from streamgym.checks.answers import Ungradable
+from streamgym.checks.limits import Limits
 from streamgym.grading import inside
-from streamgym.grading.kernel import Kernel, KernelLost, Message, TimedOut, value_in
+from streamgym.grading.kernel import Interrupted, Kernel, KernelLost, Message, value_in
 from streamgym.grading.outputs import Outputs, note
 from streamgym.grading.submission import names
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds for one cell, for all cells and for one answer; how often to start a kernel anew."""
-
-    cell: float = 60
-    notebook: float = 300
-    answer: float = 60
-    restarts: int = 3
+AT_LIMIT = {
+    "MemoryError": "ran out of memory",
+    "BlockingIOError: [Errno 11]": "started too many processes",
+    "OSError: [Errno 24]": "opened too many files",
+    "RuntimeError: can't start new thread": "started too many threads",
+}
+"""What the system's refusal of more means, by how the error begins in which a cell ends."""
 
 
 class Watch(Protocol):
@@ -58,11 +56,16 @@ class NotebookRun:
     def run(self) -> None:
         """Run all cells, and after the loss of a kernel those that did not cause it.
 
+        Then the kernel stands still, except while it is asked: nothing in it may meddle with what
+        is judged.
+
         Raises:
             KernelLost: a kernel could not be started at all.
         """
         while self._kernel is None and self._losses <= self._limits.restarts + 1:
             self._run_in_new_kernel()
+            if self._kernel:
+                self._kernel.freeze()
 
     def ask(self, request: str) -> str:
         """Return the kernel's reply to a request (see :mod:`streamgym.lab.serve`).
@@ -75,8 +78,9 @@ class NotebookRun:
             raise Ungradable("its notebook took the kernel down too often")
         code = inside.expression(request)
         try:
-            return _reply(self._kernel.execute("", self._limits.answer, value=code))
-        except TimedOut as error:
+            with self._kernel.awake():
+                return _reply(self._kernel.execute("", self._limits.answer, value=code))
+        except Interrupted as error:
             raise Ungradable(f"your answer {error}") from None
         except KernelLost as error:
             self._lose(max(self._cells, default=0))
@@ -100,7 +104,13 @@ class NotebookRun:
             self._kernel = None
 
     def _run_in_new_kernel(self) -> None:
-        kernel = self._kernel = self._start()
+        try:
+            kernel = self._kernel = self._start()
+        except KernelLost:
+            if not self._losses:
+                raise
+            self._losses = self._limits.restarts + 2  # what it has left behind lets none start
+            return
         deadline = time.monotonic() + self._limits.notebook
         self._errors.clear()
         for number in chain(self._cells, self._out_of_order()):
@@ -128,17 +138,18 @@ class NotebookRun:
         cell.outputs = outputs.kept
         self._watch.cell_start(cell, number)
         try:
-            for message in kernel.execute(cell.source, seconds):
+            for message in kernel.execute(cell.source, seconds, output=self._limits.output):
                 outputs.take(message)
             self._note_error(number, outputs)
-        except TimedOut as error:
+        except Interrupted as error:
             self._trouble_at(number, str(error))
         self._watch.cell_complete(cell, number)
 
     def _note_error(self, number: int, outputs: Outputs) -> None:
         self._errors.pop(number, None)
-        if outputs.error.startswith("MemoryError"):
-            self._trouble_at(number, "ran out of memory")
+        at_limit = [what for error, what in AT_LIMIT.items() if outputs.error.startswith(error)]
+        if at_limit:
+            self._trouble_at(number, at_limit[0])
         elif outputs.error:
             self._errors[number] = outputs.error
 

@@ -5,11 +5,17 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.client import core
+from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.types import UserDefinedType
 
 from streamgym.grading.policy import spark_policy
 from streamgym.stack.ports import LOOPBACK, free_port
 from streamgym.stack.spark import Spark
+
+RETRIES = 5
+RETRY_MS = 1000
+"""How often a call is tried again, and after how long at most."""
 
 
 class SandboxedSpark(Spark):
@@ -34,6 +40,17 @@ class SandboxedSpark(Spark):
         main, *rest = super()._submit()
         settings = self._inner_ports | {"spark.python.unix.domain.socket.enabled": "true"}
         return [main, *(f"--conf={name}={value}" for name, value in settings.items()), *rest]
+
+
+def fail_soon(session: SparkSession) -> None:
+    """Let calls fail when a server is lost; by default they are tried again for ten minutes.
+
+    A server's own wish to be asked again later is not listened to: a query may speak for it.
+    """
+    once_more = DefaultPolicy(
+        max_retries=RETRIES, max_backoff=RETRY_MS, recognize_server_retry_delay=False
+    )
+    session.client.set_retry_policies([once_more])
 
 
 class Refused(PySparkException):

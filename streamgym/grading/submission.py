@@ -1,9 +1,8 @@
-"""Finding and reading submissions: whatever a file holds, it gives a row, never an error."""
+"""Reading submissions: whatever a file holds, it gives a row, never an error."""
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from streamgym.checks.labs import lab_names
-from streamgym.grading import archives
 from streamgym.grading.archives import MAX_BYTES
 
 MAX_CELLS = 1000
@@ -24,8 +22,6 @@ ANSWER = re.compile(
     re.MULTILINE,
 )
 LAB = re.compile(r"""\bLab\(\s*["'](\d\d_[a-z0-9_]+)["']""")
-MOODLE = re.compile(r"(?P<name>.+)_\d+_assignsubmission_file(_.*)?")
-CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_\d+_\d+_.+")
 WORKER = re.compile(r"\s*^%%worker[ \t]+(\w+)[ \t]*\n", re.MULTILINE)
 
 
@@ -38,7 +34,9 @@ class Submission:
     """One student's notebook. ``notebook`` holds the texts of its cells and nothing else of it.
 
     ``reason`` says why it cannot be graded; then ``lab`` is empty and there are no cells.
-    ``digest`` is the SHA-256 of the file; empty when it could not be read whole.
+    ``digest`` is the SHA-256 of the file; empty when it could not be read whole. ``person`` is
+    whose it is, ``names`` are those that this student's notebook may give (any if there are none),
+    and ``handed_in`` is when in ISO format, as ``clock`` has it. ``note`` says what is odd.
     """
 
     student: str
@@ -47,46 +45,21 @@ class Submission:
     lab: str = ""
     notebook: nbformat.NotebookNode | None = None
     reason: str = ""
+    person: str = ""
+    names: frozenset[str] = frozenset()
+    handed_in: str = ""
+    clock: str = ""
+    note: str = ""
 
     @property
     def code(self) -> list[str]:
         """The texts of the code cells, in order."""
         return code_of(self.notebook) if self.notebook else []
 
-
-def find(paths: Iterable[Path], unpacked: Path) -> list[tuple[str, Path]]:
-    """Return student and notebook for every submission in ``paths``.
-
-    A path may be a notebook, a folder or a zip file of submissions, which is unpacked below
-    ``unpacked``. A submission is ``NAME.ipynb``, ``NAME/lab.ipynb``, nbgrader's
-    ``NAME/ASSIGNMENT/*.ipynb``, or named as Moodle and Canvas do. Students of one name are told
-    apart by a number; the order is that of the paths, and by name within a folder.
-
-    Raises:
-        StreamgymError: a zip file cannot be read.
-    """
-    taken: set[str] = set()
-    found = []
-    for notebook in _notebooks(paths, unpacked):
-        student = archives.unused(student_of(notebook), taken)
-        taken.add(student)
-        found.append((student, notebook))
-    return found
-
-
-def student_of(notebook: Path) -> str:
-    """Return the student that a path names; what cannot be printed becomes a question mark.
-
-    That is the name that Moodle or Canvas put before their numbers, the student's folder of
-    nbgrader, the folder of a ``lab.ipynb``, or the stem.
-    """
-    path = notebook.absolute()
-    places = (MOODLE, path.parent.name), (MOODLE, path.stem), (CANVAS, path.stem)
-    named = [match["name"] for pattern, text in places if (match := pattern.fullmatch(text))]
-    named += [path.parts[-3]] if path.parts[-4:-3] == ("submitted",) else []
-    name = [*named, path.parent.name if path.stem == "lab" else path.stem][0]
-    composed = unicodedata.normalize("NFC", name)
-    return "".join(char if char.isprintable() else "?" for char in composed)
+    def answer(self, exercise: str) -> str:
+        """Return the text of the cell that counts as the answer to an exercise; empty if none."""
+        defining = [text for text in self.code if exercise in names(text)]
+        return defining[-1] if defining else ""
 
 
 def read(student: str, path: Path) -> Submission:
@@ -131,26 +104,6 @@ def workers(code: Iterable[str]) -> dict[str, str]:
 def names(text: str) -> set[str]:
     """Return what a cell defines at its left margin: functions, variables, a worker."""
     return {name for match in ANSWER.finditer(text) for name in match.groups() if name}
-
-
-def _notebooks(paths: Iterable[Path], unpacked: Path) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from (found for child in sorted(path.iterdir()) for found in _of_child(child))
-        elif path.suffix == ".zip":
-            yield from archives.unpack(path, unpacked / path.stem)
-        else:
-            yield path
-
-
-def _of_child(child: Path) -> list[Path]:
-    """Return the notebooks of one entry of a folder of submissions."""
-    if child.suffix == ".ipynb":
-        return [child]
-    if (child / "lab.ipynb").exists():
-        return [child / "lab.ipynb"]
-    deeper = [*child.glob("*.ipynb")] or [*child.glob("[!.]*/*.ipynb")]
-    return sorted(deeper) if child.is_dir() and not child.name.startswith(".") else []
 
 
 def _bytes(path: Path) -> bytes:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamgym.grading.box import Box
+from streamgym.errors import Ungradable
+from streamgym.grading.box import KILLED, Box
 
 SCRIPT = "worker.py"
 SCHEMES = ("sc", "postgresql", "http")
@@ -60,9 +61,11 @@ class BoxedProcess:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._killed = False
 
     def kill(self) -> None:
         """End it and all that it started at once."""
+        self._killed = True
         self._box.interrupt(signal.SIGKILL)
         self._box.end()
 
@@ -75,8 +78,15 @@ class BoxedProcess:
         self._box.interrupt(signal.SIGCONT)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; return its exit code, or None when it still runs."""
-        return self._box.wait(seconds)
+        """Wait for its end; return its exit code, or None when it still runs.
+
+        Raises:
+            Ungradable: it was killed, but not by :meth:`kill`.
+        """
+        code = self._box.wait(seconds)
+        if code in KILLED and not self._killed:
+            raise Ungradable(f"the worker {self._box.why_killed}")
+        return code
 
     def errors(self) -> str:
         """Return the end of what it wrote."""
@@ -87,4 +97,5 @@ def addresses(variables: Mapping[str, str]) -> list[str]:
     """Return the addresses, as host:port, of the systems that these variables tell of."""
     urls = [urlsplit(value) for value in variables.values() if "://" in value]
     told = [url.netloc.rpartition("@")[2] for url in urls if url.scheme in SCHEMES]
-    return [*variables.get("KAFKA_BOOTSTRAP_SERVERS", "").split(","), *told]
+    kafka = variables.get("KAFKA_BOOTSTRAP_SERVERS")
+    return [*(kafka.split(",") if kafka else ()), *told]

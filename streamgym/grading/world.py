@@ -3,21 +3,25 @@
 import signal
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from streamgym.checks.answers import Ungradable
 from streamgym.checks.case import PROXIES
+from streamgym.checks.limits import Limits
 from streamgym.errors import StreamgymError
 from streamgym.faults.process import Workspace
+from streamgym.grading import usage
 from streamgym.grading.box import Box
+from streamgym.grading.broker import GuardedKafka
 from streamgym.grading.kernel import Kernel
-from streamgym.grading.spark import SandboxedSpark, distrust_answers
+from streamgym.grading.policy import DEFAULTS
+from streamgym.grading.spark import SandboxedSpark, distrust_answers, fail_soon
 from streamgym.grading.workspace import BoxedWorkspace, addresses
 from streamgym.stack.folder import GuardedFolder
-from streamgym.stack.kafka import Kafka
 from streamgym.stack.ports import LOOPBACK, free_port
 from streamgym.stack.postgres import Postgres
 from streamgym.stack.server import Server
@@ -27,25 +31,38 @@ from streamgym.stack.spark import Spark
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
+LOOK_SECONDS = 1.0
+"""How often to look what a submission uses."""
+
 
 class GradingWorld:
     """A broker, what else is needed, and the kernels and workers of one submission.
 
     Args:
-        systems: what to start besides Kafka: ``spark`` (a Spark Connect server), ``postgres``.
+        systems: what to start: ``kafka``, ``spark`` (a Spark Connect server), ``postgres``.
         sandboxed: False runs the submission's code without protection.
+        limits: what the submission may use.
     """
 
-    def __init__(self, systems: Collection[str] = (), *, sandboxed: bool = True) -> None:
+    def __init__(
+        self,
+        systems: Collection[str] = (),
+        *,
+        sandboxed: bool = True,
+        limits: Limits = DEFAULTS,
+    ) -> None:
         self._systems = systems
         self.sandboxed = sandboxed
+        self.limits = limits
         self._stack = ExitStack()
-        self._kafka = Kafka()
+        self._kafka: GuardedKafka | None = None
         self._spark: Spark | None = None
         self._postgres: Postgres | None = None
         self._spark_started: Future[None] = Future()
         self._boxes: list[Box] = []
         self._abandoned = False
+        self._overfull = ""
+        self._closing = Event()
         self._ready: list[Kernel] = []
         self._proxy_ports = [free_port() for _ in range(PROXIES)] if "spark" in systems else []
 
@@ -57,13 +74,15 @@ class GradingWorld:
             KernelLost: the kernel did not start.
         """
         try:
-            self._stack.enter_context(self._kafka)
+            if "kafka" in self._systems:
+                self._kafka = self._stack.enter_context(GuardedKafka())
             if "postgres" in self._systems:
                 self._postgres = self._stack.enter_context(Postgres())
             self._spark = self._new_spark() if "spark" in self._systems else None
             aside = self._stack.enter_context(ThreadPoolExecutor(1))
             self._spark_started = aside.submit(self._start_spark)
             self._ready.append(self._new_kernel())
+            self._stack.enter_context(self._watched())
         except BaseException:
             self.close()
             raise
@@ -85,6 +104,8 @@ class GradingWorld:
         """Return which system has ended by itself, or did not start, if one has."""
         if self._spark and (error := self._spark_started.exception()):
             return str(error)
+        if self._overfull:
+            return self._overfull
         servers: list[Server | None] = [self._kafka, self._spark, self._postgres]
         return next((f"{s.name} was lost" for s in servers if s and not s.kept.alive()), "")
 
@@ -100,7 +121,13 @@ class GradingWorld:
         self.close()
 
     def kafka(self) -> str:
-        """Return the bootstrap servers of the broker."""
+        """Return the bootstrap servers of the broker.
+
+        Raises:
+            Ungradable: this world was started without Kafka.
+        """
+        if self._kafka is None:
+            raise Ungradable("the lab's check needs a Kafka that was not started")
         return self._kafka.bootstrap_servers
 
     def spark(self) -> "SparkSession":
@@ -144,6 +171,31 @@ class GradingWorld:
             finally:
                 here.close()
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Look every second whether something uses more than it may."""
+        watcher = Thread(target=self._watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._closing.set()
+            watcher.join()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(LOOK_SECONDS):
+            for box in list(self._boxes):
+                box.look()
+            if self._spark and self._spark.started:
+                self._look_at(self._spark)
+
+    def _look_at(self, spark: Spark) -> None:
+        """Kill Spark when Python functions of a query have filled its folder."""
+        if excess := usage.excess_of_disk(self.limits, [spark.home]):
+            self._overfull = f"its queries {excess}"
+            with suppress(ProcessLookupError):
+                spark.kept.interrupt(signal.SIGKILL)
+
     def _new_kernel(self) -> Kernel:
         variables = self._variables()
         kernel = Kernel(self._box(variables), variables)
@@ -161,18 +213,21 @@ class GradingWorld:
             self._stack.enter_context(self._spark)
             self._stack.callback(close_session, self._spark.remote)
             distrust_answers()
-            spark_session(self._spark.remote)
+            fail_soon(spark_session(self._spark.remote))
 
     def _box(self, variables: Mapping[str, str], within: Path | None = None) -> Box:
         if self._abandoned:
             raise StreamgymError("grading was stopped")
-        box = Box(addresses(variables), self.sandboxed, [self._kafka.home], within)
+        filled = [server.home for server in (self._kafka, self._postgres) if server]
+        box = Box(addresses(variables), self.sandboxed, filled, within, self.limits)
         self._stack.callback(box.stop)
         self._boxes.append(box)
         return box
 
     def _variables(self) -> dict[str, str]:
-        variables = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka()}
+        variables = {}
+        if self._kafka:
+            variables["KAFKA_BOOTSTRAP_SERVERS"] = self._kafka.bootstrap_servers
         if self._spark:
             variables["SPARK_REMOTE"] = self._spark.remote
         if self._postgres:

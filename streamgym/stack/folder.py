@@ -1,6 +1,5 @@
 """A temporary folder that goes with its owner, however that ends."""
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from streamgym.stack.kept import Kept
+from streamgym.stack.removal import remove
 
 WAIT_FOR_EVER = "import signal; signal.pause()"
 
@@ -24,7 +24,7 @@ class GuardedFolder:
     def close(self) -> None:
         """Remove the folder."""
         self._kept.stop()
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,6 +69,8 @@ class Kafka(Server):
 
     name = "kafka"
     version: ClassVar[str] = VERSION
+    settings: ClassVar[Mapping[str, object]] = {}
+    """Settings beside those that every broker has."""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -96,7 +99,7 @@ class Kafka(Server):
             partial = home / "log.partial"  # whoever is killed while copying leaves no half of it
             shutil.copytree(formatted(), partial, dirs_exist_ok=True)
             partial.rename(home / "log")
-        return _write_settings(home, self.port, controller)
+        return _write_settings(home, self.port, controller, self.settings)
 
     def _ask(self) -> None:
         try:
@@ -138,12 +141,15 @@ def _java(*options: str) -> list[str]:
     return [str(java()), *JVM_OPTIONS, *options, *logging, "-cp", path]
 
 
-def _write_settings(home: Path, port: int, controller: int) -> Path:
+def _write_settings(
+    home: Path, port: int, controller: int, more: Mapping[str, object] = {}
+) -> Path:
     settings = SETTINGS | {
         "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
         "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
         "log.dirs": home / "log",
+        **more,
     }
     path = home / "server.properties"
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))

@@ -13,14 +13,16 @@ import json
 import os
 import pwd
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from streamgym.stack.removal import remove
 
 LAST_WORDS = 16_384
 """How many bytes of the log are kept; a pipe holds more, so that nobody waits."""
@@ -67,7 +69,7 @@ def main(spec: dict[str, Any]) -> int:
         _end(pid, ended, spec["stop_signal"], spec["grace"])
         _tell_last_words(report, spec["log"])
         for folder in spec["cleanup"]:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(Path(folder))
     return wake.code or 0
 
 
@@ -111,12 +113,16 @@ def _become(user: str) -> None:
 
 
 def _started_in_sandbox(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
-    """Start the child in a sandbox, of which this process is the supervisor."""
+    """Start the child in a sandbox, of which a thread of this process is the supervisor."""
     from sandlock import Sandbox, StdioMode
 
-    sandbox = Sandbox(**spec["sandbox"], clean_env=True, env=spec["env"], cwd=spec["cwd"])
-    process = sandbox.popen(spec["command"], stdin=StdioMode.NULL)
-    return int(process.pid or 0), lambda: int(process.wait().exit_code)
+    from streamgym.stack.syscalls import restrict
+
+    policy = dict(spec["sandbox"])
+    supervisor = ThreadPoolExecutor(1, initializer=restrict, initargs=(policy.pop("pretended"),))
+    sandbox = Sandbox(**policy, clean_env=True, env=spec["env"], cwd=spec["cwd"])
+    process = supervisor.submit(sandbox.popen, spec["command"], stdin=StdioMode.NULL).result()
+    return int(process.pid or 0), lambda: int(supervisor.submit(process.wait).result().exit_code)
 
 
 def _report_end(wait: Callable[[], int], wake: Wake, ended: threading.Event) -> None:

@@ -1,7 +1,6 @@
 """What the systems have in common: a process under a keeper, in a home of its own."""
 
 import re
-import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,6 +12,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 from streamgym.errors import StreamgymError
 from streamgym.stack import aot
 from streamgym.stack.kept import Kept
+from streamgym.stack.removal import remove
 
 TELLING = re.compile(r"\w(Exception|Error): |^Error |\bFATAL: ")
 """What a log's line looks like that says why a JVM, or Postgres, ended."""
@@ -107,7 +107,7 @@ class Server(ABC):
             self._kept.stop()
             self._kept = None
         if self._temporary:
-            shutil.rmtree(self.home, ignore_errors=True)
+            remove(self.home)
 
     def __enter__(self) -> Self:
         return self.start()

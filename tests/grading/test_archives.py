@@ -8,7 +8,7 @@ import pytest
 
 from streamgym.errors import StreamgymError
 from streamgym.grading import archives
-from streamgym.grading.submission import find
+from streamgym.grading.found import find
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_zips_of_moodle_and_canvas_give_their_students(zipped, tmp_path: Pat
         }
     )
     found = find([path], tmp_path / "unpacked")
-    assert [student for student, _ in found] == ["Ada Lovelace", "hopper", "hopper (2)"]
+    assert [each.student for each in found] == ["Ada Lovelace", "hopper", "hopper (2)"]
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,26 @@ def test_too_many_entries_are_refused(zipped, tmp_path: Path, monkeypatch) -> No
     monkeypatch.setattr(archives, "MAX_FILES", 3)
     with pytest.raises(StreamgymError, match="split it"):
         archives.unpack(zipped({f"{n}.ipynb": b"" for n in range(4)}), tmp_path / "in")
+
+
+def test_two_archives_of_one_name_lose_nobody(zipped, tmp_path: Path) -> None:
+    paths = []
+    for group, text in (("a", b"1"), ("b", b"2")):
+        (tmp_path / group).mkdir()
+        zipped({"ada.ipynb": text}).rename(tmp_path / group / "class.zip")
+        paths.append(tmp_path / group / "class.zip")
+    found = find(paths, tmp_path / "unpacked")
+    assert [(each.student, each.path.read_bytes()) for each in found] == [
+        ("ada", b"1"),
+        ("ada (2)", b"2"),
+    ]
+
+
+def test_a_file_keeps_its_time_or_gets_one(zipped, tmp_path: Path) -> None:
+    path = tmp_path / "class.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("ada.ipynb", (2026, 12, 1, 23, 58, 30)), b"{}")
+        archive.writestr(zipfile.ZipInfo("eve.ipynb", (2026, 0, 0, 0, 0, 0)), b"{}")
+    ada, eve = (each.read() for each in find([path], tmp_path / "unpacked"))
+    assert (ada.handed_in, ada.clock) == ("2026-12-01T23:58:30", "zip file")
+    assert eve.clock == "zip file"

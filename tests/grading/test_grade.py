@@ -55,7 +55,7 @@ def test_two_lost_worlds_leave_all_exercises_ungradable() -> None:
     assert [r.exercise for r in results] == ["double", "shout", "favourite"]
 
 
-def test_spark_is_started_only_where_it_is_named() -> None:
-    assert needed("01_tiny", ["x = 1"]) == set()
-    assert needed("01_tiny", ["lab.spark().range(1)"]) == {"spark"}
-    assert needed("01_tiny", ["url = lab.postgres()"]) == {"postgres"}
+def test_a_system_is_started_only_where_it_is_named() -> None:
+    assert needed("01_tiny", ["x = 1"]) == {"kafka"}
+    assert needed("01_tiny", ["lab.spark().range(1)"]) == {"kafka", "spark"}
+    assert needed("01_tiny", ["url = lab.postgres()"]) == {"kafka", "postgres"}

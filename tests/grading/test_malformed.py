@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from streamgym.checks.labs import load_exercises
 from streamgym.checks.results import Verdict
-from streamgym.grading import feedback
+from streamgym.grading import exports, feedback
+from streamgym.grading.found import find
 from streamgym.grading.gradebook import Gradebook, Row, Status
-from streamgym.grading.submission import find, names, read, workers
+from streamgym.grading.marks import Mark
+from streamgym.grading.submission import names, workers
 
 LAB = "03_windowing"
 
@@ -93,8 +95,8 @@ def containers(value: Any) -> Iterator[Any]:
 def written(folder: Path, content: bytes) -> Row:
     """Read a file as a submission, keep its row, and write its page and the gradebook."""
     (folder / "eve.ipynb").write_bytes(content)
-    ((student, path),) = find([folder / "eve.ipynb"], folder)
-    submitted = read(student, path)
+    (found,) = find([folder / "eve.ipynb"], folder / "unpacked")
+    submitted = found.read()
     assert bool(submitted.reason) != bool(submitted.lab)
     results = tuple(
         exercise.without_marks(Verdict.NOT_ATTEMPTED, "untouched")
@@ -102,13 +104,24 @@ def written(folder: Path, content: bytes) -> Row:
     )
     workers(submitted.code)
     assert all(isinstance(names(text), set) for text in submitted.code)
+    answers = {result.exercise: submitted.answer(result.exercise) for result in results}
     row = Row(
-        student, str(path), submitted.digest, submitted.lab, submitted.reason, True, "s", 0, results
+        submitted.student,
+        str(submitted.path),
+        submitted.digest,
+        submitted.lab,
+        submitted.reason,
+        True,
+        "s",
+        results=results,
+        answers=answers,
     )
     book = Gradebook(folder)
     book.add(row)
-    assert book.write_csv().read_text().count("\n") == 2
-    page = feedback.write(folder / "feedback", row, submitted.code).read_text()
+    mark = Mark(row)
+    written = exports.write(folder / "gradebook.csv", exports.gradebook([mark]))
+    assert written.read_text().count("\n") == 2
+    page = feedback.write(folder / "feedback", mark).read_text()
     assert "<script>" not in page
     assert book.rows() == [row]
     return row

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from streamgym.checks import Limits
 from streamgym.grading.batch import grade_all
-from streamgym.grading.run import Limits
 
 SAMPLES = Path(__file__).parents[1] / "submissions"
 EXPECTED = SAMPLES / "expected.csv"

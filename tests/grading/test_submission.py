@@ -5,7 +5,8 @@ import nbformat
 import pytest
 
 from streamgym.grading import submission
-from streamgym.grading.submission import find, names, read, student_of, workers
+from streamgym.grading.found import find, student_of
+from streamgym.grading.submission import names, read, workers
 
 pytestmark = pytest.mark.usefixtures("course")
 
@@ -104,8 +105,8 @@ def test_submissions_are_found_by_name_in_order(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("{}")
     found = [
-        (student, str(path.relative_to(tmp_path)))
-        for student, path in find([tmp_path], tmp_path / "unpacked")
+        (each.student, str(each.path.relative_to(tmp_path)))
+        for each in find([tmp_path], tmp_path / "unpacked")
     ]
     assert found == [
         ("ada", "ada.ipynb"),
@@ -131,7 +132,7 @@ def test_a_cell_names_what_it_defines() -> None:
 def test_a_name_holds_nothing_that_a_terminal_would_act_on(tmp_path: Path) -> None:
     name = b"a\x1b[31m\xff.ipynb".decode(errors="surrogateescape")
     (tmp_path / name).write_text("{}")
-    assert [student for student, _ in find([tmp_path], tmp_path / "unpacked")] == ["a?[31m?"]
+    assert [each.student for each in find([tmp_path], tmp_path / "unpacked")] == ["a?[31m?"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_students_are_named_as_their_systems_do(tmp_path: Path, path: str, stude
     (tmp_path / path).write_text("{}")
     folder = tmp_path / "submitted" if path.startswith("submitted") else tmp_path
     found = find([folder], tmp_path / "unpacked")
-    assert [name for name, _ in found] == [student]
+    assert [each.student for each in found] == [student]
 
 
 def test_a_notebook_near_the_root_has_its_student() -> None:
