@@ -19,7 +19,10 @@ from streamgym.lab.serve import serve
 
 Namespace = Mapping[str, Any]
 AT_ONCE = 3
-"""How many workers are tried at a time."""
+"""How many answers are tried at a time."""
+
+HERE = ("function", "choice")
+"""Kinds of exercises whose answers are computed in this process, and need nobody else."""
 
 STUDENTS = ("ada", "ben", "chen", "dara", "eli")
 """Names that seed the variants of *choice* questions, one a seed."""
@@ -49,15 +52,15 @@ class Outcome:
 def verify(lab: str, world: World, seeds: int = 5, only: str = "") -> Iterator[Outcome]:
     """Try every answer of a lab over so many seeds; yield each answer's outcome, in order.
 
-    ``only`` names one exercise. Workers spend most of their time waiting for a broker, so several
-    are tried at a time.
+    ``only`` names one exercise. Workers and queries spend much of their time waiting for the
+    systems that they run on, so several are tried at a time.
     """
     chosen = [trial for trial in trials(lab) if only in ("", trial.exercise.name)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         begun = {
             number: pool.submit(_over_seeds, trial, world, seeds)
             for number, trial in enumerate(chosen)
-            if trial.exercise.kind == "worker"
+            if trial.exercise.kind not in HERE
         }
         try:
             for number, trial in enumerate(chosen):
