@@ -26,6 +26,8 @@ class Served:
     """The answers behind ``send``; workers are ``scripts`` by name, which ``open_script`` opens.
 
     ``whose`` turns the name that a notebook gives as its student's into the one that counts.
+    Asking for a query or a worker that is not there raises NotAttempted, before a check makes what
+    it is tried on.
     """
 
     send: Send
@@ -39,10 +41,12 @@ class Served:
 
     def plan(self, name: str) -> "ServedPlan":
         """Return the query of this name."""
+        self._require(name)
         return ServedPlan(name, self.send)
 
     def query(self, name: str) -> "ServedQuery":
         """Return the streaming query of this name."""
+        self._require(name)
         return ServedQuery(name, self.send)
 
     def choice(self, name: str) -> "ServedChoice":
@@ -51,7 +55,13 @@ class Served:
 
     def worker(self, name: str) -> "ServedWorker":
         """Return the worker of this name."""
-        return ServedWorker(name, self.scripts.get(name, ""), self.open_script)
+        script = self.scripts.get(name, "")
+        if not script.strip():
+            raise NotAttempted(f"there is no cell that starts with %%worker {name}")
+        return ServedWorker(name, script, self.open_script)
+
+    def _require(self, name: str) -> None:
+        _ask(self.send, kind="defined", name=name)
 
 
 @dataclass(frozen=True)
@@ -131,8 +141,6 @@ class ServedWorker:
 
     def workspace(self) -> OpenWorkspace:
         """Return a folder to start it in; see :class:`streamgym.checks.answers.Worker`."""
-        if not self.script.strip():
-            raise NotAttempted(f"there is no cell that starts with %%worker {self.name}")
         return self.open_script(self.script)
 
 

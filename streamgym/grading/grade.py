@@ -17,7 +17,7 @@ from streamgym.errors import StreamgymError
 from streamgym.grading.kernel import KernelLost
 from streamgym.grading.roster import fold
 from streamgym.grading.run import NotebookRun, Watch
-from streamgym.grading.submission import workers
+from streamgym.grading.submission import names, workers
 from streamgym.grading.world import GradingWorld
 
 WORLD_FAILS = (StreamgymError, KernelLost, KafkaError)
@@ -76,9 +76,12 @@ class Grading:
             return exercise.without_marks(Verdict.UNGRADABLE, why)
         result = self._grade(exercise, answers)
         error = run.error(exercise.name)
-        if result.verdict is Verdict.NOT_ATTEMPTED and error:
-            return exercise.without_marks(Verdict.FAILED, f"its cell raised {error}")
-        return result
+        if result.verdict is not Verdict.NOT_ATTEMPTED or not error:
+            return result
+        raised = f"its cell raised {error}"
+        if before := run.trouble_before(exercise.name):
+            return exercise.without_marks(Verdict.UNGRADABLE, f"{raised}; above it, {before}")
+        return exercise.without_marks(Verdict.FAILED, raised)
 
 
 def in_lasting_world(
@@ -107,15 +110,20 @@ def in_lasting_world(
 
 
 def needed(lab: str, code: Sequence[str]) -> set[str]:
-    """Return which systems a notebook is to have: those that it names, or its lab's checks.
+    """Return which systems a notebook is to have from the beginning: those that it names.
 
-    Plans and streaming queries need Spark.
+    Plans and streaming queries need Spark, and Spark what their checks feed them from. What only a
+    check needs is started when it does.
     """
     text = "\n".join(code).lower()
-    plans = any(exercise.kind in ("plan", "query") for exercise in load_exercises(lab).values())
+    defined = {name for cell in code for name in names(cell)}
+    exercises = load_exercises(lab).values()
+    plans = any(e.kind in ("plan", "query") and e.name in defined for e in exercises)
+    spark = plans or "spark" in text
+    topics = text + (source_of_checks(lab).lower() if spark else "")
     named = {
-        "kafka": re.search("kafka|topic", text + source_of_checks(lab).lower()),
-        "spark": plans or "spark" in text,
+        "kafka": re.search("kafka|topic|%%worker", topics),
+        "spark": spark,
         "postgres": "postgres" in text or "database_url" in text,
     }
     return {name for name, is_named in named.items() if is_named}

@@ -94,6 +94,11 @@ class NotebookRun:
         """Return the error that the cell which defines an exercise's answer raised, if any."""
         return self._errors.get(self._defining(exercise), "")
 
+    def trouble_before(self, exercise: str) -> str:
+        """Return the trouble of a cell above the one that defines an exercise's answer, if any."""
+        defining = self._defining(exercise)
+        return next((what for n, what in sorted(self.troubles.items()) if n < defining), "")
+
     def _defining(self, exercise: str) -> int:
         return max((n for n, c in self._cells.items() if exercise in names(c.source)), default=-1)
 

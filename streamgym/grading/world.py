@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from streamgym.checks.answers import Ungradable
 from streamgym.checks.case import PROXIES
 from streamgym.checks.limits import Limits
 from streamgym.errors import StreamgymError
@@ -39,7 +38,8 @@ class GradingWorld:
     """A broker, what else is needed, and the kernels and workers of one submission.
 
     Args:
-        systems: what to start: ``kafka``, ``spark`` (a Spark Connect server), ``postgres``.
+        systems: what the notebook can reach, and is started with it: ``kafka``, ``spark`` (a Spark
+            Connect server), ``postgres``. Others are started when a check asks for them.
         sandboxed: False runs the submission's code without protection.
         limits: what the submission may use.
     """
@@ -64,7 +64,8 @@ class GradingWorld:
         self._overfull = ""
         self._closing = Event()
         self._ready: list[Kernel] = []
-        self._proxy_ports = [free_port() for _ in range(PROXIES)] if "spark" in systems else []
+        self._proxy_ports: list[int] = []
+        self._one_at_a_time = Lock()
 
     def start(self) -> Self:
         """Start everything, a first kernel too; Spark goes on starting while cells are run.
@@ -75,12 +76,11 @@ class GradingWorld:
         """
         try:
             if "kafka" in self._systems:
-                self._kafka = self._stack.enter_context(GuardedKafka())
+                self.kafka()
             if "postgres" in self._systems:
-                self._postgres = self._stack.enter_context(Postgres())
-            self._spark = self._new_spark() if "spark" in self._systems else None
-            aside = self._stack.enter_context(ThreadPoolExecutor(1))
-            self._spark_started = aside.submit(self._start_spark)
+                self.postgres()
+            if "spark" in self._systems:
+                self._begin_spark()
             self._ready.append(self._new_kernel())
             self._stack.enter_context(self._watched())
         except BaseException:
@@ -121,34 +121,26 @@ class GradingWorld:
         self.close()
 
     def kafka(self) -> str:
-        """Return the bootstrap servers of the broker.
-
-        Raises:
-            Ungradable: this world was started without Kafka.
-        """
-        if self._kafka is None:
-            raise Ungradable("the lab's check needs a Kafka that was not started")
+        """Return the bootstrap servers of the broker."""
+        with self._one_at_a_time:
+            if self._kafka is None:
+                self._kafka = self._stack.enter_context(GuardedKafka())
         return self._kafka.bootstrap_servers
 
     def spark(self) -> "SparkSession":
-        """Return the checking side's own session.
-
-        Raises:
-            Ungradable: this world was started without Spark.
-        """
+        """Return the checking side's own session."""
         if self._spark is None:
-            raise Ungradable("the lab's check needs a Spark that was not started")
+            self.kafka()
+            self._begin_spark()
+        assert self._spark
         self._spark_started.result()
         return spark_session(self._spark.remote)
 
     def postgres(self) -> str:
-        """Return the URL of a database whose role may create others.
-
-        Raises:
-            Ungradable: this world was started without Postgres.
-        """
-        if self._postgres is None:
-            raise Ungradable("the lab's check needs a Postgres that was not started")
+        """Return the URL of a database whose role may create others."""
+        with self._one_at_a_time:
+            if self._postgres is None:
+                self._postgres = self._stack.enter_context(Postgres())
         return self._postgres.address
 
     def proxy_ports(self) -> list[int]:
@@ -208,12 +200,17 @@ class GradingWorld:
         proxies = [f"{LOOPBACK}:{port}" for port in self._proxy_ports]
         return SandboxedSpark([*addresses(self._variables()), *proxies])
 
-    def _start_spark(self) -> None:
-        if self._spark:
-            self._stack.enter_context(self._spark)
-            self._stack.callback(close_session, self._spark.remote)
-            distrust_answers()
-            fail_soon(spark_session(self._spark.remote))
+    def _begin_spark(self) -> None:
+        self._proxy_ports = [free_port() for _ in range(PROXIES)]
+        self._spark = self._new_spark()
+        aside = self._stack.enter_context(ThreadPoolExecutor(1))
+        self._spark_started = aside.submit(self._start_spark, self._spark)
+
+    def _start_spark(self, spark: Spark) -> None:
+        self._stack.enter_context(spark)
+        self._stack.callback(close_session, spark.remote)
+        distrust_answers()
+        fail_soon(spark_session(spark.remote))
 
     def _box(self, variables: Mapping[str, str], within: Path | None = None) -> Box:
         if self._abandoned:

@@ -28,6 +28,11 @@ def serve(request: str, namespace: Namespace) -> str:
     return values.encode(reply, limit=20_000_000)
 
 
+def _defined(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    _named(asked["name"], namespace)
+    return {}
+
+
 def _function(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
     function = _named(asked["name"], namespace)
     return {"outcomes": [_outcome(partial(_call, function, call)) for call in asked["calls"]]}
@@ -78,6 +83,7 @@ def _student(_: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
 
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Namespace], dict[str, Any]]] = {
+    "defined": _defined,
     "function": _function,
     "plan": _plan,
     "query": _query,

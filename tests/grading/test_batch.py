@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from streamgym.checks.limits import Limits
+from streamgym.checks.results import Verdict
 from streamgym.errors import StreamgymError
 from streamgym.grading import policy
 from streamgym.grading.batch import grade_all
@@ -109,6 +111,16 @@ def test_a_notebook_that_was_changed_is_graded_again(tmp_path: Path, write) -> N
     write(submissions, "ada", [*STARTER[:-1], "favourite = 7"])
     (row,) = grade_all([submissions], out, resume=True, progress=False)
     assert row.score == 1
+
+
+@pytest.mark.stack
+def test_what_a_cell_out_of_time_left_undefined_is_no_mark(tmp_path: Path, write) -> None:
+    write(tmp_path, "ada", [LAB, "import time\ntime.sleep(100)\nx = 7", "favourite = x"])
+    (row,) = grade_all([tmp_path], tmp_path / "out", limits=Limits(cell=2), progress=False)
+    favourite = next(result for result in row.results if result.exercise == "favourite")
+    assert favourite.verdict is Verdict.UNGRADABLE
+    assert "NameError" in favourite.reason
+    assert "above it, the cell did not end within 2 s" in favourite.reason
 
 
 @pytest.mark.stack

@@ -56,6 +56,7 @@ def test_two_lost_worlds_leave_all_exercises_ungradable() -> None:
 
 
 def test_a_system_is_started_only_where_it_is_named() -> None:
-    assert needed("01_tiny", ["x = 1"]) == {"kafka"}
+    assert needed("01_tiny", ["x = 1"]) == set()
+    assert needed("01_tiny", ["%%worker shout\nprint()"]) == {"kafka"}
     assert needed("01_tiny", ["lab.spark().range(1)"]) == {"kafka", "spark"}
-    assert needed("01_tiny", ["url = lab.postgres()"]) == {"kafka", "postgres"}
+    assert needed("01_tiny", ["url = lab.postgres()"]) == {"postgres"}
