@@ -204,6 +204,9 @@ def grade(
     seed: Annotated[str | None, typer.Option(help="the secret seed; random if not given")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="keep the rows that are there")] = False,
     course: Rules = None,
+    dask: Annotated[
+        str, typer.Option(help="a Dask scheduler's address; or local, for --jobs processes here")
+    ] = "",
     no_sandbox: Annotated[
         bool, typer.Option("--no-sandbox", help="run submissions without protection")
     ] = False,
@@ -217,7 +220,14 @@ def grade(
     from streamgym.grading.batch import grade_all
 
     rows = grade_all(
-        paths, to, jobs=jobs, seed=seed, resume=resume, sandbox=not no_sandbox, rules=course
+        paths,
+        to,
+        jobs=jobs,
+        seed=seed,
+        resume=resume,
+        sandbox=not no_sandbox,
+        rules=course,
+        dask=dask,
     )
     table = Table("student", "lab", "status", "score", "of", title="gradebook")
     for row in rows:

@@ -35,6 +35,7 @@ def grade_all(
     limits: Limits | None = None,
     progress: bool = True,
     rules: Path | None = None,
+    dask: str = "",
 ) -> list[Row]:
     """Grade all submissions among ``paths`` and return their rows, by student.
 
@@ -51,10 +52,11 @@ def grade_all(
         limits: what a submission may use, instead of what its lab says.
         progress: whether to show a bar on standard error.
         rules: the ``course.toml``; that beside the submissions when None, if there is one.
+        dask: the cluster to grade on (see :func:`.cluster.connected`); this process if empty.
 
     Raises:
-        StreamgymError: there is no sandbox, no submission, another seed in ``out``, or something
-            wrong with the rules; then nothing was graded.
+        StreamgymError: there is no sandbox, no cluster, no submission, another seed in ``out``, or
+            something wrong with the rules; then nothing was graded.
     """
     if sandbox:
         require_sandbox()
@@ -74,15 +76,47 @@ def grade_all(
     if not resume:
         grader.forget()
     with bar(len(found), progress) as advance:
-
-        def grade(submitted: Submission, ways: Ways) -> Callable[[], None]:
-            row = grader.grade(submitted, ways)
-            return lambda: grader.keep(row)
-
         ungraded = _to_grade(found, grader.book, advance)
-        each_in_its_world(ungraded, grade, jobs, sandbox, advance, limits)
+        if dask:
+            _on_cluster(dask, ungraded, grader, jobs, advance, limits)
+        else:
+            _here(ungraded, grader, jobs, advance, limits)
     reports.write(out, course)
     return grader.book.rows()
+
+
+def _here(
+    ungraded: Iterable[Submission],
+    grader: Grader,
+    jobs: int,
+    advance: Callable[[], None],
+    limits: Limits | None,
+) -> None:
+    def grade(submitted: Submission, ways: Ways) -> Callable[[], None]:
+        row = grader.grade(submitted, ways)
+        return lambda: grader.keep(row)
+
+    each_in_its_world(ungraded, grade, jobs, grader.sandboxed, advance, limits)
+
+
+def _on_cluster(
+    address: str,
+    ungraded: Iterable[Submission],
+    grader: Grader,
+    jobs: int,
+    advance: Callable[[], None],
+    limits: Limits | None,
+) -> None:
+    from streamgym.grading import cluster  # Dask takes half a second to import
+
+    def keep(row: Row) -> None:
+        grader.keep(row)
+        advance()
+
+    with cluster.connected(address, jobs) as client:
+        cluster.grade_on(
+            client, ungraded, grader.secret, keep, sandboxed=grader.sandboxed, limits=limits
+        )
 
 
 def each_in_its_world(

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from watchfiles import watch
 
@@ -12,8 +11,7 @@ from streamgym.errors import StreamgymError
 from streamgym.grading import submission
 from streamgym.grading.found import student_of
 from streamgym.grading.gradebook import Row
-from streamgym.grading.grader import Grader
-from streamgym.grading.worlds import Worlds
+from streamgym.grading.grader import graded_alone
 
 LOOK_MS = 1000
 """How often to look at the file where the system tells of no changes, such as on network drives."""
@@ -32,14 +30,7 @@ def rehearse(notebook: Path, *, sandbox: bool = True) -> Row:
     submitted = submission.read(student_of(notebook), notebook)
     if submitted.reason:
         raise StreamgymError(f"{notebook} cannot be graded: {submitted.reason}")
-    worlds = Worlds(1, sandbox)
-    with TemporaryDirectory(prefix="streamgym-") as folder:
-        grader = Grader(Path(folder), secrets.token_hex(16), sandbox)
-        try:
-            return grader.grade(submitted, worlds.ways(submitted.lab, submitted.code))
-        except BaseException:
-            worlds.abandon()
-            raise
+    return graded_alone(submitted, secrets.token_hex(16), sandboxed=sandbox)
 
 
 def saves(notebook: Path) -> Iterator[None]:
