@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from streamgym.checks.results import Result, Verdict
+from streamgym.errors import StreamgymError
+from streamgym.grading.atomic import REMEDY
 
 SCHEMA = """
 create table if not exists rows (
     student text primary key, path text, digest text, lab text, reason text,
-    sandboxed integer, seed text, seconds real, results text
+    sandboxed integer, seed text, seconds real, results text, person text, handed_in text,
+    clock text, note text, answers text
 );
 create table if not exists history (
     number integer primary key, at text not null, student text not null, lab text not null,
@@ -28,9 +31,6 @@ create trigger if not exists history_is_not_forgotten before delete on history
 begin select raise(abort, 'the history is only added to'); end;
 create table if not exists settings (name text primary key, value text);
 """
-LATER_COLUMNS = ("person", "handed_in", "clock", "note", "answers")
-"""Columns of ``rows`` that the gradebooks of earlier versions lack."""
-
 GRADER = "streamgym"
 """Whom the history names for marks that no person gave."""
 
@@ -133,17 +133,17 @@ class Event:
 
 
 class Gradebook:
-    """The rows of one grading, in ``results.sqlite`` below a folder; threads may share it."""
+    """The rows of one grading, in ``results.sqlite`` below a folder; threads may share it.
+
+    Raises:
+        StreamgymError: the file cannot be written, such as on a full disk; what is in it stays.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "results.sqlite"
         with self._open() as database:
             database.executescript(SCHEMA)
-            there = {column[1] for column in database.execute("pragma table_info(rows)")}
-            for name in LATER_COLUMNS:
-                if name not in there:
-                    database.execute(f"alter table rows add column {name} text not null default ''")
 
     def clear(self) -> None:
         """Forget all rows; what people remarked and the history stay."""
@@ -209,9 +209,12 @@ class Gradebook:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-            database.row_factory = sqlite3.Row
-            yield database
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
+                database.row_factory = sqlite3.Row
+                yield database
+        except sqlite3.OperationalError as error:
+            raise StreamgymError(f"{self._path} cannot be used ({error}): {REMEDY}") from None
 
 
 def _save(database: sqlite3.Connection, row: Row) -> None:
@@ -254,7 +257,7 @@ def _standing(remarks: Mapping[str, Remark]) -> dict[str, Remark]:
 def _row(saved: dict[str, Any]) -> Row:
     results = tuple(Result.from_dict(item) for item in json.loads(saved.pop("results")))
     sandboxed = bool(saved.pop("sandboxed"))
-    answers = json.loads(saved.pop("answers") or "{}")
+    answers = json.loads(saved.pop("answers"))
     return Row(**saved, sandboxed=sandboxed, results=results, answers=answers)
 
 

@@ -92,19 +92,6 @@ def test_the_history_is_only_added_to(book, tmp_path: Path, statement: str) -> N
     assert len(book.history()) == 2
 
 
-def test_a_gradebook_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "results.sqlite")) as database, database:
-        database.execute(
-            "create table rows (student text primary key, path text, digest text, lab text,"
-            " reason text, sandboxed integer, seed text, seconds real, results text)"
-        )
-        database.execute("insert into rows values ('ada','p','d','','broken',1,'s',1.0,'[]')")
-    book = Gradebook(tmp_path)
-    assert [(r.student, r.person, r.answers) for r in book.rows()] == [("ada", "", {})]
-    book.add(row("ben"))
-    assert len(book.rows()) == 2
-
-
 def test_half_a_character_can_be_told(book) -> None:
     (ada,) = book.rows()
     book.regraded(ada, replace(result("f", 0, Verdict.UNGRADABLE), reason="\ud800"), "")

@@ -1,0 +1,144 @@
+"""A grading goes on after its grader is killed, its broker is lost, or its disk is full."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from streamgym.grading.batch import grade_all
+from streamgym.grading.gradebook import Gradebook
+
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
+
+NAMES = ["ada", "ben", "chen"]
+SEED = "the same every time"
+FILLER = "fills the disk"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, write, solved) -> Path:
+    folder = tmp_path_factory.mktemp("submissions")
+    for name in NAMES:
+        write(folder, name, solved)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(course, folder, tmp_path_factory) -> list[dict[str, str]]:
+    out = tmp_path_factory.mktemp("undisturbed")
+    grade_all([folder], out, seed=SEED, progress=False)
+    return gradebook(out)
+
+
+def gradebook(out: Path) -> list[dict[str, str]]:
+    with (out / "gradebook.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@contextmanager
+def grading(folder: Path, out: Path, **variables: str) -> "Iterator[subprocess.Popen[str]]":
+    """Start ``streamgym grade``, or go on with it."""
+    command = [Path(sys.executable).with_name("streamgym"), "grade", folder, "--out", out]
+    process = subprocess.Popen(
+        [*command, "--seed", SEED, "--resume"],
+        env={**os.environ, **variables},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+within_a_minute = retry(
+    retry=retry_if_result(lambda found: not found), stop=stop_after_delay(60), wait=wait_fixed(0.02)
+)
+
+
+@within_a_minute
+def has_rows(out: Path, number: int) -> bool:
+    return (out / "results.sqlite").exists() and len(Gradebook(out).rows()) >= number
+
+
+def test_a_grader_killed_after_each_submission_grades_each_once(folder, undisturbed, tmp_path):
+    for number in range(1, len(NAMES) + 1):
+        with grading(folder, tmp_path):
+            has_rows(tmp_path, number)
+    with grading(folder, tmp_path) as process:
+        assert process.wait(60) == 0
+    assert gradebook(tmp_path) == undisturbed
+    graded = [e.student for e in Gradebook(tmp_path).history() if e.kind == "graded"]
+    assert sorted(set(graded)) == NAMES
+    assert len(graded) == 3 * len(NAMES)
+
+
+WAITS_FOR_A_LOSS = """import os, socket, time
+open("started", "w").close()
+host, port = os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(":")
+deadline = time.monotonic() + 5
+with __import__("contextlib").suppress(OSError):
+    while time.monotonic() < deadline:
+        socket.create_connection((host, int(port))).close()
+        time.sleep(0.1)
+"""
+
+
+@within_a_minute
+def broker_of(process: psutil.Process, scratch: Path) -> psutil.Process | None:
+    """Wait until the notebook runs; return its broker."""
+    if not list(scratch.glob("*/home/started")):
+        return None
+    below = process.children(recursive=True)
+    return next((p for p in below if "kafka.Kafka" in " ".join(p.cmdline())), None)
+
+
+def test_a_lost_broker_costs_nobody_a_point(write, solved, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    write(tmp_path / "in", "ada", [*solved, WAITS_FOR_A_LOSS])
+    with grading(tmp_path / "in", tmp_path / "out", TMPDIR=str(scratch)) as process:
+        broker_of(psutil.Process(process.pid), scratch).kill()
+        assert process.wait(120) == 0
+    (row,) = gradebook(tmp_path / "out")
+    assert (row["status"], row["score"]) == ("graded", "6")
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of its own, of two megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_full_disk_stops_in_one_line_and_loses_nothing(folder, undisturbed, small_disk):
+    with grading(folder, small_disk) as process:
+        has_rows(small_disk, 1)
+        with suppress(OSError), (small_disk / FILLER).open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "disk is full" in said or "No space left on device" in said
+    assert "go on with `--resume`" in said
+    assert "Traceback" not in said
+    (small_disk / FILLER).unlink()
+    with grading(folder, small_disk) as process:
+        assert process.wait(120) == 0
+    assert gradebook(small_disk) == undisturbed
