@@ -113,7 +113,7 @@ class Graded:
         return found.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The course that is graded, instead of the real one."""
     root = tmp_path_factory.mktemp("course")
@@ -132,14 +132,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     load_exercises.cache_clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def listener() -> Iterator[int]:
     """A server on another loopback port, as another submission's broker would be."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def graded(
     course: Path, listener: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Graded]:
