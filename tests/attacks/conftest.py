@@ -23,7 +23,7 @@ CHECKS = """
 from streamgym.checks import Case, Choice, Expectations, Function, Limits, Worker, exercise, expect
 
 LIMITS = Limits(
-    cell=5, notebook=40, answer=5, restarts=1, cpu=12, disk=150_000_000, output=3_000_000
+    cell=8, notebook=60, answer=8, restarts=1, cpu=12, disk=150_000_000, output=3_000_000
 )
 
 
@@ -80,7 +80,7 @@ PLAIN = (
 TIGHT = PLAIN.replace(
     "LIMITS",
     """LIMITS = Limits(
-    cell=60, answer=5, restarts=1, cpu=8, memory=2 * 10**9, processes=20, disk=20_000_000,
+    cell=60, answer=8, restarts=1, cpu=8, memory=2 * 10**9, processes=20, disk=20_000_000,
     files=300, output=2_000_000,
 )
 GENEROUS""",
@@ -90,8 +90,11 @@ CANARIES = {
 }
 """What no submission may get to know, planted where it must not read."""
 
-EVERY = 7
+EVERY = 15
 """After so many attacks comes an honest submission."""
+
+JOBS = 3
+"""Many attacks only wait for their end."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def graded(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADERS_OWN", CANARIES["environment"])
         patch.setattr(tempfile, "tempdir", str(scratch))
-        rows = grade_all([folder], out, jobs=2, seed=CANARIES["seed"], progress=False)
+        rows = grade_all([folder], out, jobs=JOBS, seed=CANARIES["seed"], progress=False)
     seconds = time.monotonic() - began
     by_name = {row.student: row for row in rows}
     yield Graded(by_name, folder, course, out, scratch, listener, before, seconds)

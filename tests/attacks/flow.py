@@ -49,29 +49,29 @@ ATTACKS = [
         says="has killed",
     ),
     blocking("stops itself", "import os\nos.kill(os.getpid(), 19)", "could not be interrupted"),
-    blocking("loops", "while True:\n    pass", "the cell did not end within 5 s"),
+    blocking("loops", "while True:\n    pass", "the cell did not end within 8 s"),
     blocking(
         "ignores the interrupt",
         "import signal, time\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "while True: time.sleep(1)",
-        "the cell did not end within 5 s, and could not be interrupted",
+        "the cell did not end within 8 s, and could not be interrupted",
     ),
     blocking(
         "swallows the interrupt",
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
-        "the cell did not end within 5 s",
+        "the cell did not end within 8 s",
     ),
     blocking(
         "blocks in C",
         "import ctypes\nctypes.PyDLL(None).pause()",  # keeps the interpreter's lock
-        "the cell did not end within 5 s",
+        "the cell did not end within 8 s",
     ),
     Attack(
         "loops in its answer",
         (PLAIN, "def double(number):\n    while True: pass", FAVOURITE),
         POINTS["favourite"],
-        says="your answer did not end within 5 s",
+        says="your answer did not end within 8 s",
     ),
     Attack(
         "exits in its answer",
@@ -83,7 +83,7 @@ ATTACKS = [
         "loops in the cell of its answer",
         (PLAIN, f"{DOUBLE}\nwhile True: pass", FAVOURITE),
         POINTS["favourite"],
-        says="the cell did not end within 5 s",
+        says="the cell did not end within 8 s",
     ),
     Attack(
         "takes the kernel down too often",

@@ -13,7 +13,7 @@ from .catalogue import Around, attacks
 from .conftest import CANARIES, Graded, named, state
 from .resources import MARK
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]  # the first waits for all
 
 NOWHERE = Around(Path("in"), Path("course"), Path("out"), 0, 0)
 SUBMISSIONS = named(attacks(NOWHERE))

@@ -38,8 +38,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def opened(page: Page, notebook: str) -> Locator:
-    """Open a notebook, wait for its kernel, and return its cells."""
-    page.goto(notebook)
+    """Open a notebook, and nothing else; wait for its kernel, and return its cells."""
+    page.goto(f"{notebook}?reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
