@@ -27,7 +27,7 @@ SETTINGS = {
 """All cells are on the page, and nobody asks whether news may be fetched."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where JupyterLab serves a students' package, as ``streamgym lab`` starts it."""
     folder = tmp_path_factory.mktemp("browser")
@@ -65,7 +65,7 @@ def _answers(url: str) -> bool:
     return httpx.get(url).is_success
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium."""
     if not CHROMIUM:
