@@ -119,7 +119,8 @@ def _started_in_sandbox(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
     from streamgym.stack.syscalls import restrict
 
     policy = dict(spec["sandbox"])
-    supervisor = ThreadPoolExecutor(1, initializer=restrict, initargs=(policy.pop("pretended", ()),))
+    pretended = policy.pop("pretended", ())
+    supervisor = ThreadPoolExecutor(1, initializer=restrict, initargs=(pretended,))
     sandbox = Sandbox(**policy, clean_env=True, env=spec["env"], cwd=spec["cwd"])
     process = supervisor.submit(sandbox.popen, spec["command"], stdin=StdioMode.NULL).result()
     return int(process.pid or 0), lambda: int(supervisor.submit(process.wait).result().exit_code)
