@@ -10,7 +10,7 @@ from streamgym.checks import databases, topics
 
 Row = Mapping[str, Any]
 
-PROXIES = 3
+PROXIES = 2
 """Fault proxies that a Spark can reach at a time."""
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,10 @@ SECONDS = 90.0
 
 NO_WORKER = "Python worker failed to connect back"
 """What Spark says when a Python worker is not up within 10 s: the machine is busy."""
+
+
+STARTING = BoundedSemaphore(2)
+"""So many queries run at a time, that their Python workers are up in these 10 s."""
 
 
 def to_message(writer: DataStreamWriter) -> bytes:
@@ -95,13 +100,14 @@ def run(message: bytes, spark: SparkSession, seconds: float = SECONDS) -> Ended:
     """
     start = WriteStreamOperationStart.FromString(message)
     start.available_now = True
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            return _ended(_started(start, spark), seconds)
-        except PySparkException as error:
-            if NO_WORKER not in str(error):
-                return Ended(first_line(error), [])
+    with STARTING:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                return _ended(_started(start, spark), seconds)
+            except PySparkException as error:
+                if NO_WORKER not in str(error):
+                    return Ended(first_line(error), [])
     raise Ungradable("Spark could not start a Python worker in time")
 
 
