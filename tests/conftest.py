@@ -1,10 +1,12 @@
 """One broker and one Spark for all tests that need a real one; each test its own topics."""
 
 import os
+from contextlib import contextmanager
 
 import psutil
 import pytest
 
+from streamgym.checks.labs import load_exercises
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.prepare import prepare
 from streamgym.stack.session import close_session, spark_session
@@ -17,6 +19,21 @@ def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("STREAMGYM_STATE", str(tmp_path / "state"))
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "SPARK_REMOTE", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def as_course():
+    """A context in which the folder given is the course, instead of the real one."""
+
+    @contextmanager
+    def entered(root):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STREAMGYM_COURSE", str(root))
+            load_exercises.cache_clear()
+            yield root
+        load_exercises.cache_clear()
+
+    return entered
 
 
 @pytest.fixture(scope="session")

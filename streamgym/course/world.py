@@ -34,12 +34,12 @@ class OwnWorld:
 
     def spark(self) -> "SparkSession":
         """Return a session on the Spark Connect server."""
-        if ELSEWHERE["spark"] not in os.environ:
-            server = self._stack.enter_context(Spark())
-            self._announce("spark", server.address)
-        remote = os.environ[ELSEWHERE["spark"]]
-        self._stack.callback(close_session, remote)
-        return spark_session(remote)
+        with self._one_at_a_time:
+            if ELSEWHERE["spark"] not in os.environ:
+                self._announce("spark", self._stack.enter_context(Spark()).address)
+            remote = os.environ[ELSEWHERE["spark"]]
+            self._stack.callback(close_session, remote)
+            return spark_session(remote)
 
     def postgres(self) -> str:
         """Return the URL of a database whose role may create others."""

@@ -77,43 +77,33 @@ def grade_all(
         grader.forget()
     with bar(len(found), progress) as advance:
         ungraded = _to_grade(found, grader.book, advance)
-        if dask:
-            _on_cluster(dask, ungraded, grader, jobs, advance, limits)
-        else:
-            _here(ungraded, grader, jobs, advance, limits)
+        _grade(ungraded, grader, jobs, advance, limits, dask)
     reports.write(out, course)
     return grader.book.rows()
 
 
-def _here(
+def _grade(
     ungraded: Iterable[Submission],
     grader: Grader,
     jobs: int,
     advance: Callable[[], None],
     limits: Limits | None,
+    dask: str,
 ) -> None:
-    def grade(submitted: Submission, ways: Ways) -> Callable[[], None]:
+    def here(submitted: Submission, ways: Ways) -> Callable[[], None]:
         row = grader.grade(submitted, ways)
         return lambda: grader.keep(row)
-
-    each_in_its_world(ungraded, grade, jobs, grader.sandboxed, advance, limits)
-
-
-def _on_cluster(
-    address: str,
-    ungraded: Iterable[Submission],
-    grader: Grader,
-    jobs: int,
-    advance: Callable[[], None],
-    limits: Limits | None,
-) -> None:
-    from streamgym.grading import cluster  # Dask takes half a second to import
 
     def keep(row: Row) -> None:
         grader.keep(row)
         advance()
 
-    with cluster.connected(address, jobs) as client:
+    if not dask:
+        each_in_its_world(ungraded, here, jobs, grader.sandboxed, advance, limits)
+        return
+    from streamgym.grading import cluster  # Dask takes half a second to import
+
+    with cluster.connected(dask, jobs) as client:
         cluster.grade_on(
             client, ungraded, grader.secret, keep, sandboxed=grader.sandboxed, limits=limits
         )

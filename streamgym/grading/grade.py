@@ -52,16 +52,12 @@ class Grading:
         scripts = workers(cell.source for cell in cells if cell.cell_type == "code")
         answers = Served(run.ask, scripts, self.world.workspace, self._whose)
         exercises = [e for e in load_exercises(self.lab).values() if self.only in ("", e.name)]
-        results = {}
         with closing(run):
             run.run()
-            for exercise in exercises:
-                if exercise.kind != "worker":
-                    results[exercise.name] = self._result(exercise, run, answers)
-        for exercise in exercises:
-            if exercise.kind == "worker":
-                results[exercise.name] = self._result(exercise, run, answers)
-        return [results[exercise.name] for exercise in exercises]
+            found = [self._result(e, run, answers) for e in exercises if e.kind != "worker"]
+        found += [self._result(e, run, answers) for e in exercises if e.kind == "worker"]
+        by_name = {result.exercise: result for result in found}
+        return [by_name[exercise.name] for exercise in exercises]
 
     def _whose(self, named: str) -> str:
         return named if not self.names or fold(named) in self.names else self.student

@@ -4,7 +4,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -75,11 +75,8 @@ class Shop:
 
     def steps(self) -> list[Step]:
         """Return the events of all topics, by the time at which they were sent."""
-        consumer = KafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)
-        try:
+        with closing(KafkaConsumer(bootstrap_servers=self.servers)) as consumer:
             return sorted(_steps(consumer, self.suffix), key=lambda step: step.seconds)
-        finally:
-            consumer.close()
 
     def settle(self, groups: Mapping[str, str]) -> None:
         """Wait until no event waits for these groups, each given with its topic.
@@ -93,13 +90,21 @@ class Shop:
         """Return how many events each group has read of its topic, and how many wait."""
         # First what was read, then what there is: so nothing is missed that comes meanwhile.
         read = {g: sum(topics.committed(self.servers, g + self.suffix).values()) for g in groups}
-        held = Counter(step.topic for step in self.steps())
+        with closing(KafkaConsumer(bootstrap_servers=self.servers)) as consumer:
+            ends = consumer.end_offsets(_partitions(self.suffix, set(groups.values())))
+        held: Counter[str] = Counter()
+        for partition, end in ends.items():
+            held[partition.topic.removesuffix(self.suffix)] += end
         rows = [(g, topic, read[g], held[topic] - read[g]) for g, topic in groups.items()]
         return pd.DataFrame(rows, columns=["group", "topic", "read", "waiting"]).set_index("group")
 
 
+def _partitions(suffix: str, names: Iterable[str] = TOPICS) -> list[TopicPartition]:
+    return [TopicPartition(name + suffix, p) for name in names for p in range(PARTITIONS)]
+
+
 def _steps(consumer: KafkaConsumer, suffix: str) -> Iterator[Step]:
-    partitions = [TopicPartition(t + suffix, p) for t in TOPICS for p in range(PARTITIONS)]
+    partitions = _partitions(suffix)
     consumer.assign(partitions)
     consumer.seek_to_beginning()
     ends = consumer.end_offsets(partitions)

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from streamgym.checks.labs import load_exercises
 from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Row
 
@@ -117,7 +116,7 @@ class Graded:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def course(tmp_path_factory: pytest.TempPathFactory, as_course) -> Iterator[Path]:
     """The course that is graded, instead of the real one."""
     root = tmp_path_factory.mktemp("course")
     for path, text in [
@@ -128,11 +127,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ]:
         (root / path).parent.mkdir(parents=True)
         (root / path).write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STREAMGYM_COURSE", str(root))
-        load_exercises.cache_clear()
+    with as_course(root):
         yield root
-    load_exercises.cache_clear()
 
 
 @pytest.fixture(scope="module")

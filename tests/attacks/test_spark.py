@@ -7,7 +7,6 @@ import nbformat
 import psutil
 import pytest
 
-from streamgym.checks.labs import load_exercises
 from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Row
 
@@ -95,7 +94,7 @@ def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rows(
-    submissions: Path, listener: int, tmp_path_factory: pytest.TempPathFactory
+    submissions: Path, listener: int, tmp_path_factory: pytest.TempPathFactory, as_course
 ) -> dict[str, Row]:
     root = tmp_path_factory.mktemp("course")
     (root / "labs" / "04_spark").mkdir(parents=True)
@@ -118,11 +117,8 @@ def rows(
     }
     for name, cell in cells.items():
         nbformat.write(notebook((LAB, cell)), submissions / f"{name}.ipynb")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STREAMGYM_COURSE", str(root))
-        load_exercises.cache_clear()
+    with as_course(root):
         found = grade_all([submissions], tmp_path_factory.mktemp("out"), jobs=2, progress=False)
-        load_exercises.cache_clear()
     return {row.student[0]: row for row in found}
 
 

@@ -8,8 +8,6 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from streamgym.checks.labs import load_exercises
-
 CHECKS = """
 from streamgym.checks import Case, Choice, Expectations, Function, Worker, exercise, expect
 
@@ -60,16 +58,13 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def course(tmp_path_factory: pytest.TempPathFactory, as_course) -> Iterator[Path]:
     """The course that is graded, instead of the real one."""
     root = tmp_path_factory.mktemp("course")
     (root / "labs" / "01_tiny").mkdir(parents=True)
     (root / "labs" / "01_tiny" / "checks.py").write_text(CHECKS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STREAMGYM_COURSE", str(root))
-        load_exercises.cache_clear()
+    with as_course(root):
         yield root
-    load_exercises.cache_clear()
 
 
 @pytest.fixture(scope="package")

@@ -1,5 +1,7 @@
-"""Rows made by hand, for tests of what is done with them."""
+"""Rows made by hand, for tests of what is done with them, and rows read back."""
 
+import csv
+from pathlib import Path
 from typing import Any
 
 from streamgym.checks.results import Result, Verdict
@@ -17,3 +19,9 @@ def row(student: str, *results: Result, lab: str = "01_tiny", **more: Any) -> Ro
     """A row of these results; passed in full without any."""
     given = results or (result(),)
     return Row(student, f"/in/{student}.ipynb", "abc", lab, "", True, "1234", 1.5, given, **more)
+
+
+def gradebook(out: Path) -> list[dict[str, str]]:
+    """The rows of a written gradebook, but for how long each took."""
+    with (out / "gradebook.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]

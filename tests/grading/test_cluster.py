@@ -1,4 +1,3 @@
-import csv
 from pathlib import Path
 from threading import Thread
 
@@ -10,6 +9,8 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from streamgym.errors import StreamgymError
 from streamgym.grading.batch import grade_all
 from streamgym.grading.cluster import connected
+
+from .rows import gradebook
 
 pytestmark = pytest.mark.usefixtures("course")
 
@@ -25,11 +26,6 @@ def folder(tmp_path_factory, write, solved) -> Path:
     write(folder, "wrong", [text.replace("2 * number", "3 * number") for text in solved])
     (folder / "broken.ipynb").write_text("{")
     return folder
-
-
-def gradebook(out: Path) -> list[dict[str, str]]:
-    with (out / "gradebook.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
 @pytest.mark.stack

@@ -1,6 +1,5 @@
 """A grading goes on after its grader is killed, its broker is lost, or its disk is full."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from streamgym.grading.batch import grade_all
 from streamgym.grading.gradebook import Gradebook
+
+from .rows import gradebook
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
@@ -35,11 +36,6 @@ def undisturbed(course, folder, tmp_path_factory) -> list[dict[str, str]]:
     out = tmp_path_factory.mktemp("undisturbed")
     grade_all([folder], out, seed=SEED, progress=False)
     return gradebook(out)
-
-
-def gradebook(out: Path) -> list[dict[str, str]]:
-    with (out / "gradebook.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
 @contextmanager

@@ -45,17 +45,14 @@ def own_answer(student: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def lab(tmp_path_factory: pytest.TempPathFactory, as_course) -> Iterator[Path]:
     """The checks, of which the first is wrong: it wants three times the number."""
     root = tmp_path_factory.mktemp("course")
     checks = root / "labs" / LAB / "checks.py"
     checks.parent.mkdir(parents=True)
     checks.write_text(CHECKS.replace("FACTOR", "3"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STREAMGYM_COURSE", str(root))
-        load_exercises.cache_clear()
+    with as_course(root):
         yield checks
-    load_exercises.cache_clear()
 
 
 @pytest.fixture(scope="module")
