@@ -1,12 +1,14 @@
-"""A case: one seed, and the fresh data and topics that an answer is tried on."""
+"""A case: one seed, and the fresh data and topics that an answer is tried on.
+
+Every notebook imports this; kafka-python and psycopg, which take longer to import than all the
+rest, are imported when a case first needs them.
+"""
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
-
-from streamgym.checks import databases, topics
 
 Row = Mapping[str, Any]
 
@@ -57,6 +59,8 @@ class Case:
             key: empty for records without a key, all in partition 0.
             partitions: number of partitions.
         """
+        from streamgym.checks import topics
+
         name = topics.create(self.world.kafka(), partitions)
         self.created.append(name)
         topics.produce(self.world.kafka(), name, records, key)
@@ -64,27 +68,38 @@ class Case:
 
     def read(self, topic: str) -> list[dict[str, Any]]:
         """Return the JSON values of all committed records of a topic, partition by partition."""
+        from streamgym.checks import topics
+
         return topics.read(self.world.kafka(), topic)
 
     def database(self, schema: str = "") -> str:
         """Create a database, run these SQL statements in it, and return its URL."""
+        from streamgym.checks import databases
+
         url = databases.create(self.world.postgres(), schema)
         self.databases.append(url)
         return url
 
     def release(self, groups: Collection[str]) -> None:
         """Remove the members of consumer groups: the dead would keep others waiting."""
+        from streamgym.checks import topics
+
         if groups:
             topics.remove_members(self.world.kafka(), groups)
 
     def close(self) -> None:
         """Delete this case's topics and databases."""
         if self.created:
+            from streamgym.checks import topics
+
             topics.delete(self.world.kafka(), self.created)
             self.created.clear()
-        for url in self.databases:
-            databases.drop(self.world.postgres(), url)
-        self.databases.clear()
+        if self.databases:
+            from streamgym.checks import databases
+
+            for url in self.databases:
+                databases.drop(self.world.postgres(), url)
+            self.databases.clear()
 
     def __enter__(self) -> "Case":
         return self

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import ipywidgets
 from IPython.display import DisplayHandle, display
 from jinja2 import Environment, PackageLoader
 
 from streamgym.checks import Exercise
 from streamgym.checks.results import Expectation, Result
 from streamgym.lab.progress import Standing
+
+if TYPE_CHECKING:
+    import ipywidgets
 
 TEMPLATES = Environment(loader=PackageLoader("streamgym.lab"), autoescape=True, trim_blocks=True)
 DOING = {
@@ -142,7 +144,9 @@ def checking(exercise: Exercise) -> Iterator[Shown]:
         raise
 
 
-def _hint_button(name: str, hints: Hints) -> ipywidgets.Widget:
+def _hint_button(name: str, hints: Hints) -> "ipywidgets.Widget":
+    import ipywidgets  # takes long, and is of no use while nothing has failed
+
     button = ipywidgets.Button(description="Another hint", icon="lightbulb-o")
     shown = ipywidgets.Output()
 
