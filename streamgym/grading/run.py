@@ -11,18 +11,10 @@ from typing import Any, Protocol
 
 from streamgym.checks.answers import Ungradable
 from streamgym.checks.limits import Limits
-from streamgym.grading import inside
+from streamgym.grading import inside, usage
 from streamgym.grading.kernel import Interrupted, Kernel, KernelLost, Message, value_in
 from streamgym.grading.outputs import Outputs, note
 from streamgym.grading.submission import names
-
-AT_LIMIT = {
-    "MemoryError": "ran out of memory",
-    "BlockingIOError: [Errno 11]": "started too many processes",
-    "OSError: [Errno 24]": "opened too many files",
-    "RuntimeError: can't start new thread": "started too many threads",
-}
-"""What the system's refusal of more means, by how the error begins in which a cell ends."""
 
 
 class Watch(Protocol):
@@ -152,9 +144,8 @@ class NotebookRun:
 
     def _note_error(self, number: int, outputs: Outputs) -> None:
         self._errors.pop(number, None)
-        at_limit = [what for error, what in AT_LIMIT.items() if outputs.error.startswith(error)]
-        if at_limit:
-            self._trouble_at(number, at_limit[0])
+        if refused := usage.refused(outputs.error):
+            self._trouble_at(number, refused)
         elif outputs.error:
             self._errors[number] = outputs.error
 

@@ -11,8 +11,21 @@ import psutil
 
 from streamgym.checks.limits import Limits, amount
 
+AT_LIMIT = {
+    "MemoryError": "ran out of memory",
+    "BlockingIOError: [Errno 11]": "started too many processes",
+    "OSError: [Errno 24]": "opened too many files",
+    "RuntimeError: can't start new thread": "started too many threads",
+}
+"""What the system's refusal of more means, by how the error begins in which a program ends."""
+
 LONGEST_PATH = 1000
 """Characters of a path; what lies deeper could not be counted (paths end at 4096), nor removed."""
+
+
+def refused(error: str) -> str:
+    """Return which limit it was that a program has met, by the error that ended it; or nothing."""
+    return next((what for begin, what in AT_LIMIT.items() if error.startswith(begin)), "")
 
 
 def excess(limits: Limits, process: psutil.Process | None, folders: Iterable[Path]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamgym.errors import Ungradable
+from streamgym.grading import usage
 from streamgym.grading.box import KILLED, Box
 
 SCRIPT = "worker.py"
@@ -81,11 +82,13 @@ class BoxedProcess:
         """Wait for its end; return its exit code, or None when it still runs.
 
         Raises:
-            Ungradable: it was killed, but not by :meth:`kill`.
+            Ungradable: it was killed, but not by :meth:`kill`, or it met a limit.
         """
         code = self._box.wait(seconds)
         if code in KILLED and not self._killed:
             raise Ungradable(f"the worker {self._box.why_killed}")
+        if code and (refused := usage.refused(self.errors().rpartition("\n")[2])):
+            raise Ungradable(f"the worker {refused}")
         return code
 
     def errors(self) -> str:

@@ -95,6 +95,12 @@ ATTACKS = [
         says="the worker printed more than 3 MB",
     ),
     Attack(
+        "a worker that forks without end",
+        (LAB, DOUBLE, "%%worker deliver\nimport os, time\nwhile os.fork(): pass\ntime.sleep(60)"),
+        POINTS["double"],
+        says="the worker started too many processes",
+    ),
+    Attack(
         "a worker that eats memory",
         (LAB, DOUBLE, "%%worker deliver\nx = bytearray(64 << 30)"),
         POINTS["double"],

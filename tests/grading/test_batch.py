@@ -124,6 +124,17 @@ def test_what_a_cell_out_of_time_left_undefined_is_no_mark(tmp_path: Path, write
 
 
 @pytest.mark.stack
+def test_cells_beyond_the_time_of_the_notebook_are_not_run(tmp_path: Path, write) -> None:
+    double = "def double(number):\n    return 2 * number"
+    write(tmp_path, "ada", [LAB, double, "import time\ntime.sleep(100)", "favourite = 7"])
+    (row,) = grade_all([tmp_path], tmp_path / "out", limits=Limits(notebook=6), progress=False)
+    results = {result.exercise: result for result in row.results}
+    assert results["double"].verdict is Verdict.PASSED
+    assert results["favourite"].verdict is Verdict.UNGRADABLE
+    assert results["favourite"].reason == "the cell was not run within the notebook's 6 s"
+
+
+@pytest.mark.stack
 def test_without_a_sandbox_every_row_says_so(tmp_path: Path, write) -> None:
     write(tmp_path / "in", "ada", [LAB, "favourite = 7"])
     (row,) = grade_all([tmp_path / "in"], tmp_path / "out", sandbox=False, progress=False)
