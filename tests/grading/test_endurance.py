@@ -1,6 +1,7 @@
 """A grading goes on after its grader is killed, its broker is lost, or its disk is full."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("course")]
 
 NAMES = ["ada", "ben", "chen"]
 SEED = "the same every time"
+MOMENTS, LONGEST = 20, 4.0
+"""How often a grader is killed, and after how many seconds at most."""
+
 FILLER = "fills the disk"
 
 
@@ -76,6 +80,20 @@ def test_a_grader_killed_after_each_submission_grades_each_once(folder, undistur
     graded = [e.student for e in Gradebook(tmp_path).history() if e.kind == "graded"]
     assert sorted(set(graded)) == NAMES
     assert len(graded) == 3 * len(NAMES)
+
+
+def test_a_grader_killed_at_random_moments_grades_each_once(write, solved, tmp_path):
+    folder, out, undisturbed = (tmp_path / name for name in ("in", "out", "undisturbed"))
+    without_worker = [cell for cell in solved if "%%worker" not in cell]
+    for number in range(MOMENTS):
+        write(folder, f"student {number}", without_worker)
+    for _ in range(MOMENTS):
+        with grading(folder, out) as process, suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0, LONGEST))
+    with grading(folder, out) as process:
+        assert process.wait(120) == 0
+    grade_all([folder], undisturbed, jobs=2, seed=SEED, progress=False)
+    assert gradebook(out) == gradebook(undisturbed)
 
 
 WAITS_FOR_A_LOSS = """import os, socket, time
