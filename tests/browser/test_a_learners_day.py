@@ -116,3 +116,70 @@ def test_the_windowing_widget_is_dragged(page, address):
     page.mouse.up()
     expect(picture).not_to_have_attribute("src", before or "")
     shoot(page, "widget")
+
+
+CONTRASTS = """() => {
+  const channels = color => color.match(/[\\d.]+/g).map(Number)
+  const light = color => {
+    const [r, g, b] = channels(color).slice(0, 3).map(c => c / 255)
+      .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const behind = one => {
+    const color = getComputedStyle(one).backgroundColor
+    return channels(color)[3] === 0 && one.parentElement ? behind(one.parentElement) : color
+  }
+  return [...document.querySelectorAll('.sg *')]
+    .filter(one => [...one.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+    .map(one => {
+      const [a, b] = [light(getComputedStyle(one).color), light(behind(one))]
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.textContent.slice(0, 60)]
+    })
+}"""
+"""The contrast of each text of ours with what is behind it (WCAG 2.2, "contrast ratio")."""
+
+LEAST_CONTRAST = 3.0
+"""What WCAG 2.2 asks for large or bold text, and for graphics; all of ours has at least that."""
+
+
+def choose_theme(page: Page, name: str) -> None:
+    page.locator(".lm-MenuBar-itemLabel:text-is('Settings')").click()
+    page.locator(".lm-Menu-itemLabel:text-is('Theme')").hover()
+    page.locator(f".lm-Menu-itemLabel:text-is('{name}')").click()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_all_can_be_read_in_either_theme(page, address, theme):
+    start = opened(page, f"{address}/notebooks/00_start.ipynb")
+    choose_theme(page, theme)
+    expect(page.locator(f"body[data-jp-theme-name='{theme}']")).to_be_attached()
+    run(cell_with(start, "open_desk()"))
+    expect(page.locator(".sg.desk").first).to_be_visible()
+    shoot(page, theme)
+    found = page.evaluate(CONTRASTS)
+    assert len(found) > 100
+    assert [(text, contrast) for contrast, text in found if contrast < LEAST_CONTRAST] == []
+
+
+def test_the_start_page_needs_no_mouse(page, address):
+    start = opened(page, f"{address}/notebooks/00_start.ipynb")
+    start.nth(1).locator(".cm-content").focus()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".sg.desk").first).to_be_visible()
+    page.keyboard.press("Escape")
+    tab_to(page, "input[placeholder^='search']")
+    page.keyboard.type("watermark")
+    expect(page.locator(".widget-html a").first).to_be_visible()
+    tab_to(page, ".widget-html a")
+    page.keyboard.press("Enter")
+    lab = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)", has_text="watermark")
+    expect(lab.locator(".jp-Cell").first).to_be_visible()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is on an element that a CSS selector matches."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"no way to {selector} with Tab")
