@@ -135,6 +135,12 @@ def formatted() -> Path:
     return target
 
 
+def tool(main: str, *args: str) -> list[str]:
+    """Return the command that runs a tool of Kafka's, given by its class, with its arguments."""
+    quiet = ["-Xlog:disable", "-Xlog:all=error:stderr"]  # the cache was made for the server
+    return [*_java(*quiet, *aot.using(aot_cache())), main, *args]
+
+
 def _java(*options: str) -> list[str]:
     path = os.pathsep.join(str(jar) for jar in jars.jars("kafka"))
     logging = [f"-Dlog4j2.configurationFile={LOGGING}", "-Dlog4j2.disableJmx=true"]

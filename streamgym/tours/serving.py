@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, KafkaProducer
 Event = dict[str, Any]
 
 
-def member(topic: str, group: str) -> KafkaConsumer:
+def member(topic: str, group: str, **settings: Any) -> KafkaConsumer:
     """Return a new member of a consumer group; it commits only when it is told to.
 
     Poll it with a long time-out, and it joins only once (see :mod:`streamgym.workers`).
@@ -21,7 +21,7 @@ def member(topic: str, group: str) -> KafkaConsumer:
         group_id=group,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        max_poll_records=200,
+        **{"max_poll_records": 200, **settings},
     )
     consumer.partitions_for_topic(topic)
     return consumer
