@@ -1,6 +1,6 @@
 # ---
 # title: A shop of events, and what the figure leaves out
-# chapters: [6]
+# chapters: [6, 9]
 # questions: [2, 20]
 # minutes: 20
 # ---

@@ -1,6 +1,6 @@
 # ---
 # title: One log, and the views that are made from it
-# chapters: [8]
+# chapters: [8, 9]
 # questions: [4, 12, 17, 20, 26, 28]
 # minutes: 25
 # ---

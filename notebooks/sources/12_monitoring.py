@@ -1,6 +1,6 @@
 # ---
 # title: Three numbers, and which of them lies
-# chapters: [12, 17]
+# chapters: [9, 12, 17]
 # questions: [3, 11]
 # minutes: 20
 # ---

@@ -42,6 +42,12 @@ def test_every_chapter_and_every_question_is_there(html):
         assert each.question in html.find(id=f"question-{number}").get_text()
 
 
+def test_every_chapter_leads_somewhere(html):
+    for number, title in CHAPTERS.items():
+        row = html.find("th", string=f"{number}. {title}").parent
+        assert row.find("a"), title
+
+
 def test_every_tour_is_linked(html):
     linked = {link["href"] for link in html.find_all("a")}
     assert len(tours()) > 5
