@@ -83,7 +83,7 @@ def runs(got: Measured | Raised, rows: str = "", hint: int = 1) -> Expectations:
     yield expect("the query runs", shown, equals="it runs")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def slice_of(seed: int) -> journey.Slice:
     """Return the same slice for every answer that is tried on one seed."""
     return journey.sample(random.Random(seed))

@@ -1,8 +1,10 @@
 """Grading the graders: every right answer passes, every wrong one fails as it should."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,11 +20,12 @@ from streamgym.lab.scripts import workspace
 from streamgym.lab.serve import serve
 
 Namespace = Mapping[str, Any]
-AT_ONCE = 3
-"""How many answers are tried at a time."""
+AT_ONCE = {"worker": 3, "plan": 3, "query": 2}
+"""Of how many exercises and seeds answers are tried at a time, by the kind of exercise.
 
-HERE = ("function", "choice")
-"""Kinds of exercises whose answers are computed in this process, and need nobody else."""
+Workers, plans and queries spend much of their time waiting for the systems that they run on.
+Functions and choices are computed in this process, and need nobody else.
+"""
 
 STUDENTS = ("ada", "ben", "chen", "dara", "eli")
 """Names that seed the variants of *choice* questions, one a seed."""
@@ -40,34 +43,38 @@ class Trial:
     namespace: Callable[[str], Namespace] = lambda _: {}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
-    """A trial over all seeds; ``complaints`` says for which seed what went wrong."""
+    """A trial over so many seeds; ``complaints`` says for which seed what went wrong."""
 
     trial: Trial
-    seeds: int = 0
-    complaints: list[str] = field(default_factory=list)
+    seeds: int
+    complaints: list[str]
 
 
 def verify(lab: str, world: World, seeds: int = 5, only: str = "") -> Iterator[Outcome]:
     """Try every answer of a lab over so many seeds; yield each answer's outcome, in order.
 
-    ``only`` names one exercise. Workers and queries spend much of their time waiting for the
-    systems that they run on, so several are tried at a time.
+    ``only`` names one exercise. All answers to it are tried on one seed, then on the next: so the
+    data of a seed need be drawn only once.
     """
     chosen = [trial for trial in trials(lab) if only in ("", trial.exercise.name)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        begun = {
-            number: pool.submit(_over_seeds, trial, world, seeds)
-            for number, trial in enumerate(chosen)
-            if trial.exercise.kind not in HERE
-        }
-        try:
-            for number, trial in enumerate(chosen):
-                aside = begun.get(number)
-                yield aside.result() if aside else _over_seeds(trial, world, seeds)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    by_exercise = [list(group) for _, group in groupby(chosen, lambda trial: trial.exercise.name)]
+    with ExitStack() as stack:
+        pools = {kind: stack.enter_context(ThreadPoolExecutor(n)) for kind, n in AT_ONCE.items()}
+        begun = [
+            [pool.submit(_on_seed, some, world, number) for number in range(seeds)]
+            if (pool := pools.get(some[0].exercise.kind))
+            else []
+            for some in by_exercise
+        ]
+        for pool in pools.values():
+            stack.callback(pool.shutdown, cancel_futures=True)
+        for some, aside in zip(by_exercise, begun, strict=True):
+            here = (_on_seed(some, world, number) for number in range(seeds))
+            found = [future.result() for future in aside] or list(here)
+            for trial, complaints in zip(some, zip(*found, strict=True), strict=True):
+                yield Outcome(trial, seeds, [complaint for complaint in complaints if complaint])
 
 
 def trials(lab: str) -> list[Trial]:
@@ -95,21 +102,18 @@ def shortages(lab: str) -> list[str]:
     return lacking
 
 
-def _over_seeds(trial: Trial, world: World, seeds: int) -> Outcome:
-    outcome = Outcome(trial)
-    for number in range(seeds):
-        _try(outcome, world, number)
-    return outcome
+def _on_seed(some: Iterable[Trial], world: World, number: int) -> list[str]:
+    """Try answers on one seed; return for each what went wrong, empty if nothing did."""
+    return [_complaint(trial, world, number) for trial in some]
 
 
-def _try(outcome: Outcome, world: World, number: int) -> None:
+def _complaint(trial: Trial, world: World, number: int) -> str:
     """Try an answer on one seed; what is ungradable is tried once more, as a grading does."""
-    result = _graded(outcome.trial, world, number)
+    result = _graded(trial, world, number)
     if result.verdict is Verdict.UNGRADABLE:
-        result = _graded(outcome.trial, world, number)
-    outcome.seeds += 1
-    if complaint := outcome.trial.meets(result):
-        outcome.complaints.append(f"seed {number}: {complaint}")
+        result = _graded(trial, world, number)
+    complaint = trial.meets(result)
+    return f"seed {number}: {complaint}" if complaint else ""
 
 
 def _graded(trial: Trial, world: World, number: int) -> Result:
