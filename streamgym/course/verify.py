@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,18 +61,20 @@ def verify(lab: str, world: World, seeds: int = 5, only: str = "") -> Iterator[O
     """
     chosen = [trial for trial in trials(lab) if only in ("", trial.exercise.name)]
     by_exercise = [list(group) for _, group in groupby(chosen, lambda trial: trial.exercise.name)]
+    stopped = Event()
     with ExitStack() as stack:
         pools = {kind: stack.enter_context(ThreadPoolExecutor(n)) for kind, n in AT_ONCE.items()}
         begun = [
-            [pool.submit(_on_seed, some, world, number) for number in range(seeds)]
+            [pool.submit(_on_seed, some, world, number, stopped) for number in range(seeds)]
             if (pool := pools.get(some[0].exercise.kind))
             else []
             for some in by_exercise
         ]
         for pool in pools.values():
             stack.callback(pool.shutdown, cancel_futures=True)
+        stack.callback(stopped.set)  # by then all is done, or somebody pressed Ctrl-C
         for some, aside in zip(by_exercise, begun, strict=True):
-            here = (_on_seed(some, world, number) for number in range(seeds))
+            here = (_on_seed(some, world, number, stopped) for number in range(seeds))
             found = [future.result() for future in aside] or list(here)
             for trial, complaints in zip(some, zip(*found, strict=True), strict=True):
                 yield Outcome(trial, seeds, [complaint for complaint in complaints if complaint])
@@ -102,9 +105,9 @@ def shortages(lab: str) -> list[str]:
     return lacking
 
 
-def _on_seed(some: Iterable[Trial], world: World, number: int) -> list[str]:
-    """Try answers on one seed; return for each what went wrong, empty if nothing did."""
-    return [_complaint(trial, world, number) for trial in some]
+def _on_seed(some: Iterable[Trial], world: World, number: int, stopped: Event) -> list[str]:
+    """Try answers on one seed, until stopped; return what went wrong with each, or nothing."""
+    return [_complaint(trial, world, number) for trial in some if not stopped.is_set()]
 
 
 def _complaint(trial: Trial, world: World, number: int) -> str:

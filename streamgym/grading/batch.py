@@ -119,27 +119,38 @@ def each_in_its_world(
 ) -> None:
     """Grade in threads; the world of one more submission is started meanwhile.
 
-    ``grade`` returns what keeps its result; that is left undone when the grading was stopped.
+    ``grade`` returns what keeps its result; that is left undone when the grading was stopped. It
+    stops when one result cannot be kept.
     """
     worlds = Worlds(jobs, sandboxed, limits)
     ahead = BoundedSemaphore(jobs + 1)
 
     def graded(submitted: Submission, ways: Ways) -> None:
-        keep = grade(submitted, ways)
-        if not worlds.abandoned:
-            keep()
-            advance()
-        ahead.release()
+        try:
+            keep = grade(submitted, ways)
+            if not worlds.abandoned:
+                keep()
+                advance()
+        except BaseException:
+            worlds.abandon()
+            raise
+        finally:
+            ahead.release()
 
     def submit(submitted: Submission) -> Future[None]:
-        ahead.acquire()
         readable = not submitted.reason
         ways = worlds.ways(submitted.lab, submitted.code) if readable else ()
         return pool.submit(graded, submitted, ways)
 
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            for future in [submit(each) for each in submissions]:
+            begun = []
+            for each in submissions:
+                ahead.acquire()
+                if worlds.abandoned:
+                    break
+                begun.append(submit(each))
+            for future in begun:
                 future.result()
         except BaseException:
             worlds.abandon()
