@@ -48,6 +48,7 @@ class Attack:
         says: what its feedback must hold: the proof that it was tried, and what came of it.
         write: writes the submission's file, where it is more than code cells.
         ungradable: why it cannot be graded at all, in the words of its row.
+        harms_itself: whether it may lose its honest part too, if the machine is busy.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Attack:
     says: str = ""
     write: Callable[[Path], None] | None = None
     ungradable: str = ""
+    harms_itself: bool = False
 
     def file(self, path: Path) -> None:
         """Write the submission."""

@@ -109,7 +109,12 @@ def attacks(around: Around) -> list[Attack]:
         Attack(
             "replaces the connection file", (PLAIN, REPLACES, DOUBLE), POINTS["double"], "replaced"
         ),
-        Attack("floods the channels", (PLAIN, DOUBLE, FLOODS, "favourite = 3"), POINTS["double"]),
+        Attack(
+            "floods the channels",
+            (PLAIN, DOUBLE, FLOODS, "favourite = 3"),
+            POINTS["double"],
+            harms_itself=True,
+        ),
         Attack(
             "injects markup",
             (

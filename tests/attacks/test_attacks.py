@@ -45,7 +45,8 @@ def test_honest_submissions_keep_their_marks(graded: Graded, name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_attack_earns_more_than_its_honest_part(graded: Graded, hostile, name: str) -> None:
-    assert graded.rows[name].score == hostile[name].earns
+    attack, score = hostile[name], graded.rows[name].score
+    assert score == attack.earns or (attack.harms_itself and score < attack.earns)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
