@@ -62,10 +62,6 @@ SETTINGS: dict[str, object] = {
     "spark.sql.session.timeZone": "UTC",
     # Laptop-sized data: a shuffle into 200 partitions would be 200 almost empty tasks.
     "spark.sql.shuffle.partitions": 2,
-    # A check reads the list of jobs; of a thousand, which Spark keeps, it takes long.
-    "spark.ui.retainedJobs": 200,
-    "spark.ui.retainedStages": 200,
-    "spark.sql.ui.retainedExecutions": 200,
 }
 
 
