@@ -194,7 +194,7 @@ kept = predict(
 )
 
 # %%
-log_views.expire(kafka, log, before=len(events) // 2)
+topics.delete_records(kafka, log, {0: len(events) // 2})
 db.execute("CREATE TABLE v3 (order_id int PRIMARY KEY, cents int)")
 read = log_views.project(kafka, log, f"{log}-v3", lambda event: version_2(event, "v3"))
 print(f"{read} of {len(events)} events read: {total('v3'):,} cents instead of {total('v2'):,}")

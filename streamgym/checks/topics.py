@@ -228,6 +228,12 @@ def _transactions(admin: KafkaAdminClient, topic: str, *states: TransactionState
     )
 
 
+def delete_records(servers: str, topic: str, before: Mapping[int, int]) -> None:
+    """Delete a topic's records before these offsets, by partition, as ``kafka-delete-records``."""
+    with _admin(servers) as admin:
+        admin.delete_records({TopicPartition(topic, p): offset for p, offset in before.items()})
+
+
 def delete(servers: str, names: list[str]) -> None:
     """Delete topics; where nobody may (see :mod:`streamgym.grading.broker`) they go with it."""
     with suppress(TopicAuthorizationFailedError), _admin(servers) as admin:

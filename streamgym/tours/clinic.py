@@ -228,11 +228,6 @@ class Pipeline:
         records = topics.records(self.servers, self.topic, "read_uncommitted")
         return Findings(self.partitions(), members, records)
 
-    def delete_before(self, offsets: Mapping[int, int]) -> None:
-        """Delete the records before these offsets, by partition, as ``kafka-delete-records``."""
-        with closing(KafkaAdminClient(bootstrap_servers=self.servers)) as admin:
-            admin.delete_records({TopicPartition(self.topic, p): o for p, o in offsets.items()})
-
     def send_poison(self) -> int:
         """Send a record that is no order, and return its partition."""
         sent = self._writer.send(self.topic, POISON, key=b"c17")
@@ -271,7 +266,8 @@ def mail(pipeline: Pipeline) -> None:
 def loyalty(pipeline: Pipeline) -> None:
     """Stop the service, and delete about half of what it has not read."""
     mail(pipeline)
-    pipeline.delete_before({p.number: p.end - p.lag // 2 for p in pipeline.partitions()})
+    before = {p.number: p.end - p.lag // 2 for p in pipeline.partitions()}
+    topics.delete_records(pipeline.servers, pipeline.topic, before)
 
 
 def packing(pipeline: Pipeline) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from streamgym.tours.orders import Event
 from streamgym.workers import at_end
@@ -52,12 +52,6 @@ def project(
                 read += len(records)
                 after(read)
     return read
-
-
-def expire(servers: str, topic: str, before: int) -> None:
-    """Delete the records of a topic's only partition before an offset, as retention does."""
-    with closing(KafkaAdminClient(bootstrap_servers=servers)) as admin:
-        admin.delete_records({TopicPartition(topic, 0): before})
 
 
 def draw_days(layers: Mapping[str, Mapping[int, int]], seam: int = 0) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from streamgym.checks import topics
-from streamgym.tours.log_views import expire, project
+from streamgym.tours.log_views import project
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_each_group_gets_all_events_once_and_a_new_one_begins_at_the_start(log, 
 
 @pytest.mark.stack
 def test_who_begins_after_events_expired_gets_the_rest_without_an_error(log, kafka):
-    expire(kafka, log, before=70)
+    topics.delete_records(kafka, log, {0: 70})
     applied = []
     assert project(kafka, log, f"{log}-late", applied.append) == 50
     assert applied[0] == {"event": 70}
