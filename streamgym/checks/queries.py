@@ -39,7 +39,7 @@ NO_WORKER = "Python worker failed to connect back"
 """What Spark says when a Python worker is not up within 10 s: the machine is busy."""
 
 
-STARTING = BoundedSemaphore(2)
+STARTING = BoundedSemaphore(3)
 """So many queries run at a time, that their Python workers are up in these 10 s."""
 
 

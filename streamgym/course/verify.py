@@ -1,11 +1,11 @@
 """Grading the graders: every right answer passes, every wrong one fails as it should."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +21,8 @@ from streamgym.lab.scripts import workspace
 from streamgym.lab.serve import serve
 
 Namespace = Mapping[str, Any]
-AT_ONCE = {"worker": 3, "plan": 3, "query": 2}
-"""Of how many exercises and seeds answers are tried at a time, by the kind of exercise.
+AT_ONCE = {"worker": 3, "plan": 3, "query": 3}
+"""How many answers are tried at a time, by the kind of exercise.
 
 Workers, plans and queries spend much of their time waiting for the systems that they run on.
 Functions and choices are computed in this process, and need nobody else.
@@ -61,21 +61,16 @@ def verify(lab: str, world: World, seeds: int = 5, only: str = "") -> Iterator[O
     """
     chosen = [trial for trial in trials(lab) if only in ("", trial.exercise.name)]
     by_exercise = [list(group) for _, group in groupby(chosen, lambda trial: trial.exercise.name)]
-    stopped = Event()
     with ExitStack() as stack:
         pools = {kind: stack.enter_context(ThreadPoolExecutor(n)) for kind, n in AT_ONCE.items()}
-        begun = [
-            [pool.submit(_on_seed, some, world, number, stopped) for number in range(seeds)]
-            if (pool := pools.get(some[0].exercise.kind))
-            else []
-            for some in by_exercise
-        ]
         for pool in pools.values():
             stack.callback(pool.shutdown, cancel_futures=True)
-        stack.callback(stopped.set)  # by then all is done, or somebody pressed Ctrl-C
-        for some, aside in zip(by_exercise, begun, strict=True):
-            here = (_on_seed(some, world, number, stopped) for number in range(seeds))
-            found = [future.result() for future in aside] or list(here)
+        begun = [
+            [[_begin(trial, world, number, pools) for trial in some] for number in range(seeds)]
+            for some in by_exercise
+        ]
+        for some, on_seeds in zip(by_exercise, begun, strict=True):
+            found = [[complaint() for complaint in complaints] for complaints in on_seeds]
             for trial, complaints in zip(some, zip(*found, strict=True), strict=True):
                 yield Outcome(trial, seeds, [complaint for complaint in complaints if complaint])
 
@@ -105,9 +100,13 @@ def shortages(lab: str) -> list[str]:
     return lacking
 
 
-def _on_seed(some: Iterable[Trial], world: World, number: int, stopped: Event) -> list[str]:
-    """Try answers on one seed, until stopped; return what went wrong with each, or nothing."""
-    return [_complaint(trial, world, number) for trial in some if not stopped.is_set()]
+def _begin(
+    trial: Trial, world: World, number: int, pools: Mapping[str, Executor]
+) -> Callable[[], str]:
+    """Return what gives the complaint of a trial on one seed, begun already if there is a pool."""
+    if pool := pools.get(trial.exercise.kind):
+        return pool.submit(_complaint, trial, world, number).result
+    return partial(_complaint, trial, world, number)
 
 
 def _complaint(trial: Trial, world: World, number: int) -> str:

@@ -14,6 +14,9 @@ import psutil
 
 from streamgym.errors import StreamgymError
 
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+"""Many processes share the cores, and each NumPy would start a thread for each core, that spins."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -62,7 +65,7 @@ class Kept:
 
         Args:
             command: what to run.
-            env: its whole environment.
+            env: its whole environment, beside :data:`FEW_THREADS`.
             cwd: its working directory.
             log: the file that its output is appended to; dropped when None.
             sandbox: a policy, as keyword arguments of ``sandlock.Sandbox``.
@@ -76,7 +79,7 @@ class Kept:
         """
         spec = {
             "command": [str(part) for part in command],
-            "env": dict(env),
+            "env": {**FEW_THREADS, **env},
             "cwd": str(cwd) if cwd else None,
             "log": str(log) if log else None,
             "sandbox": dict(sandbox) if sandbox is not None else None,
