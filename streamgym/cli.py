@@ -1,7 +1,8 @@
 """The ``streamgym`` command: one thin command per verb."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ from streamgym.grading.commands import Rules
 from streamgym.grading.commands import commands as grading
 
 if TYPE_CHECKING:
-    from streamgym.checks.case import World
+    from streamgym.course.verify import Outcome
 
 commands = typer.Typer(
     name="streamgym",
@@ -166,32 +167,34 @@ def verify(
     Example: streamgym verify 03 --seeds 10
     """
     from streamgym.checks.labs import lab_names
+    from streamgym.course.verify import shortages, trials
+    from streamgym.course.verify import verify as outcomes_of
     from streamgym.course.world import OwnWorld
 
-    wrong: list[str] = []
+    names = [_lab(lab) for lab in labs or lab_names()]
+    number = sum(exercise in ("", trial.exercise.name) for lab in names for trial in trials(lab))
+    wrong = [f"{lab}: {shortage}" for lab in names for shortage in shortages(lab)]
     with OwnWorld() as world:
-        for name in [_lab(lab) for lab in labs or lab_names()]:
-            wrong += _verified(name, world, seeds, exercise)
+        outcomes = outcomes_of(names, world, seeds, exercise)
+        shown = track(outcomes, "verifying", number, console=err)
+        for lab, of_lab in groupby(shown, lambda outcome: outcome.lab):
+            wrong += _reported(lab, of_lab)
     for complaint in wrong:
         err.print(complaint, style="red", highlight=False)
     raise typer.Exit(1 if wrong else 0)
 
 
-def _verified(name: str, world: "World", seeds: int, exercise: str) -> list[str]:
-    """Verify one lab, print its table, and return all complaints."""
-    from streamgym.course.verify import shortages, trials, verify
-
+def _reported(lab: str, outcomes: "Iterable[Outcome]") -> list[str]:
+    """Print a lab's table, and return all complaints."""
     wrong = []
-    table = Table("exercise", "answer", "must", "seeds", "verdict", title=name)
-    number = sum(exercise in ("", trial.exercise.name) for trial in trials(name))
-    outcomes = verify(name, world, seeds, exercise)
-    for outcome in track(outcomes, f"verifying {name}", number, console=err):
+    table = Table("exercise", "answer", "must", "seeds", "verdict", title=lab)
+    for outcome in outcomes:
         trial, complaints = outcome.trial, outcome.complaints
         verdict = f"[red]{len(complaints)} misjudged" if complaints else "ok"
-        wrong += [f"{name}: {trial.exercise.name}, {trial.name}: {c}" for c in complaints]
+        wrong += [f"{lab}: {trial.exercise.name}, {trial.name}: {c}" for c in complaints]
         table.add_row(trial.exercise.name, trial.name, trial.due, str(outcome.seeds), verdict)
     out.print(table)
-    return wrong + [f"{name}: {shortage}" for shortage in shortages(name)]
+    return wrong
 
 
 @commands.command()

@@ -1,10 +1,9 @@
 """Grading the graders: every right answer passes, every wrong one fails as it should."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +20,8 @@ from streamgym.lab.scripts import workspace
 from streamgym.lab.serve import serve
 
 Namespace = Mapping[str, Any]
-AT_ONCE = {"worker": 3, "plan": 3, "query": 3}
-"""How many answers are tried at a time, by the kind of exercise.
-
-Workers, plans and queries spend much of their time waiting for the systems that they run on.
-Functions and choices are computed in this process, and need nobody else.
-"""
+AT_ONCE = 4
+"""How many answers are tried at a time: most of them wait for a system, or for a process."""
 
 STUDENTS = ("ada", "ben", "chen", "dara", "eli")
 """Names that seed the variants of *choice* questions, one a seed."""
@@ -48,31 +43,36 @@ class Trial:
 class Outcome:
     """A trial over so many seeds; ``complaints`` says for which seed what went wrong."""
 
+    lab: str
     trial: Trial
     seeds: int
     complaints: list[str]
 
 
-def verify(lab: str, world: World, seeds: int = 5, only: str = "") -> Iterator[Outcome]:
-    """Try every answer of a lab over so many seeds; yield each answer's outcome, in order.
+def verify(labs: Iterable[str], world: World, seeds: int = 5, only: str = "") -> Iterator[Outcome]:
+    """Try every answer of these labs over so many seeds; yield each answer's outcome, in order.
 
     ``only`` names one exercise. All answers to it are tried on one seed, then on the next: so the
     data of a seed need be drawn only once.
     """
-    chosen = [trial for trial in trials(lab) if only in ("", trial.exercise.name)]
-    by_exercise = [list(group) for _, group in groupby(chosen, lambda trial: trial.exercise.name)]
-    with ExitStack() as stack:
-        pools = {kind: stack.enter_context(ThreadPoolExecutor(n)) for kind, n in AT_ONCE.items()}
-        for pool in pools.values():
-            stack.callback(pool.shutdown, cancel_futures=True)
+    exercises = [
+        (lab, list(some))
+        for lab in labs
+        for name, some in groupby(trials(lab), lambda trial: trial.exercise.name)
+        if only in ("", name)
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as stack:
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         begun = [
-            [[_begin(trial, world, number, pools) for trial in some] for number in range(seeds)]
-            for some in by_exercise
+            [[pool.submit(_complaint, trial, world, n) for trial in some] for n in range(seeds)]
+            for _, some in exercises
         ]
-        for some, on_seeds in zip(by_exercise, begun, strict=True):
-            found = [[complaint() for complaint in complaints] for complaints in on_seeds]
+        for (lab, some), on_seeds in zip(exercises, begun, strict=True):
+            found = [[future.result() for future in futures] for futures in on_seeds]
             for trial, complaints in zip(some, zip(*found, strict=True), strict=True):
-                yield Outcome(trial, seeds, [complaint for complaint in complaints if complaint])
+                yield Outcome(
+                    lab, trial, seeds, [complaint for complaint in complaints if complaint]
+                )
 
 
 def trials(lab: str) -> list[Trial]:
@@ -98,15 +98,6 @@ def shortages(lab: str) -> list[str]:
         if not any(due.startswith("fails") for due in dues):
             lacking.append(f"{name} has no wrong answer")
     return lacking
-
-
-def _begin(
-    trial: Trial, world: World, number: int, pools: Mapping[str, Executor]
-) -> Callable[[], str]:
-    """Return what gives the complaint of a trial on one seed, begun already if there is a pool."""
-    if pool := pools.get(trial.exercise.kind):
-        return pool.submit(_complaint, trial, world, number).result
-    return partial(_complaint, trial, world, number)
 
 
 def _complaint(trial: Trial, world: World, number: int) -> str:

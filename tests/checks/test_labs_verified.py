@@ -22,7 +22,7 @@ def world():
 
 @pytest.mark.parametrize(("lab", "name"), ALONE)
 def test_each_answer_gets_its_verdict(lab, name, world):
-    outcomes = list(verify(lab, world, seeds=1, only=name))
+    outcomes = list(verify([lab], world, seeds=1, only=name))
     assert [o.complaints for o in outcomes] == [[]] * len(outcomes)
     assert {outcome.trial.due.split(":")[0] for outcome in outcomes} == {
         "not attempted",

@@ -54,7 +54,7 @@ class NoWorld:
 
 def test_a_new_lab_builds_and_verifies_as_it_stands(course):
     assert build.stale(["30_orders"]) == []
-    outcomes = list(verify("30_orders", NoWorld(), seeds=3))
+    outcomes = list(verify(["30_orders"], NoWorld(), seeds=3))
     assert [o.trial.due.split(":")[0] for o in outcomes] == [
         "not attempted",
         "passes",
@@ -74,7 +74,7 @@ def test_verify_complains_when_a_grader_does_not_grade(course):
     )
     checks.write_text(text)
     load_exercises.cache_clear()
-    complaints = [o.complaints for o in verify("30_orders", NoWorld(), seeds=1)]
+    complaints = [o.complaints for o in verify(["30_orders"], NoWorld(), seeds=1)]
     assert complaints[-1] == ["seed 0: was passed: "]
 
 

@@ -10,13 +10,13 @@ def complaints(only=""):
     """Return the first complaint about each answer, by exercise and answer."""
     return {
         f"{outcome.trial.exercise.name}: {outcome.trial.name}": outcome.complaints[0]
-        for outcome in verify("01_tiny", None, seeds=2, only=only)
+        for outcome in verify(["01_tiny"], None, seeds=2, only=only)
         if outcome.complaints
     }
 
 
 def test_a_sound_lab_gives_no_complaint(tiny):
-    outcomes = list(verify("01_tiny", None, seeds=3))
+    outcomes = list(verify(["01_tiny"], None, seeds=3))
     assert [(o.trial.exercise.name, o.trial.name, o.trial.due) for o in outcomes] == [
         ("double", "the starter", "not attempted"),
         ("double", "the reference", "passes"),
@@ -33,7 +33,7 @@ def test_a_sound_lab_gives_no_complaint(tiny):
 
 
 def test_one_exercise_can_be_verified_alone(tiny):
-    assert {o.trial.exercise.name for o in verify("01_tiny", None, 1, "yours")} == {"yours"}
+    assert {o.trial.exercise.name for o in verify(["01_tiny"], None, 1, "yours")} == {"yours"}
 
 
 def test_a_wrong_answer_that_is_not_caught(tiny):
