@@ -54,6 +54,8 @@ JVM_OPTIONS = [
     *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENED),
 ]
 
+CHECKPOINTING = "org.apache.spark.sql.execution.streaming.checkpointing"
+
 SETTINGS: dict[str, object] = {
     "spark.master": "local[2]",
     "spark.driver.host": LOOPBACK,
@@ -62,6 +64,10 @@ SETTINGS: dict[str, object] = {
     "spark.sql.session.timeZone": "UTC",
     # Laptop-sized data: a shuffle into 200 partitions would be 200 almost empty tasks.
     "spark.sql.shuffle.partitions": 2,
+    # The default asks for each file whether it is a link, by a process (Hadoop's FileUtil.readLink).
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        f"{CHECKPOINTING}.FileSystemBasedCheckpointFileManager"
+    ),
 }
 
 
