@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -784,6 +785,7 @@ CHANGES = {
 }
 refusals: dict[str, bool] = {}
 """Whether Spark has refused a change; what it once said, it says again."""
+trying = threading.Lock()
 
 
 def restarts_task(rng: random.Random) -> dict[str, Any]:
@@ -815,7 +817,8 @@ def restarts(answer: Choice, case: Case) -> Expectations:
     changes = restarts.task_for(answer.student)["changes"]
     value = answer.value
     named = value if isinstance(value, list) else [value]
-    try_changes(case, changes.values())
+    with trying:
+        try_changes(case, changes.values())
     for letter, words in changes.items():
         refused = refusals[words]
         hint = refused_hint(words) if refused else taken_hint(words)

@@ -64,7 +64,7 @@ SETTINGS: dict[str, object] = {
     "spark.sql.session.timeZone": "UTC",
     # Laptop-sized data: a shuffle into 200 partitions would be 200 almost empty tasks.
     "spark.sql.shuffle.partitions": 2,
-    # The default asks for each file whether it is a link, by a process (Hadoop's FileUtil.readLink).
+    # The default starts a process for each rename, that runs readlink (Hadoop's FileUtil).
     "spark.sql.streaming.checkpointFileManagerClass": (
         f"{CHECKPOINTING}.FileSystemBasedCheckpointFileManager"
     ),
