@@ -83,21 +83,19 @@ SECONDS_FOR_SQL = 15
 
 def ask(url: str, query: Any, values: Any = ()) -> Rows | Raised:
     """Return what a learner's query gives, or why it gives nothing."""
-    return _tried(query, lambda limited: databases.rows(limited, query, values), url)
+    return _tried(query, lambda: databases.rows(url, query, values, SECONDS_FOR_SQL))
 
 
 def tell(url: str, statement: Any) -> Raised | None:
     """Run a learner's statement; return why it could not be run, if so."""
-    return _tried(statement, lambda limited: databases.run(limited, statement, [()]), url)
+    return _tried(statement, lambda: databases.run(url, statement, [()], SECONDS_FOR_SQL))
 
 
-def _tried(query: Any, do: Callable[[str], Any], url: str) -> Any:
+def _tried(query: Any, do: Callable[[], Any]) -> Any:
     if not isinstance(query, str):
         return query if isinstance(query, Raised) else Raised(f"{query!r} is no text of SQL")
     try:
-        return do(f"{url}?options=-c%20statement_timeout%3D{SECONDS_FOR_SQL}s")
-    except psycopg.errors.QueryCanceled:
-        raise Ungradable(f"the statement took longer than {SECONDS_FOR_SQL} s") from None
+        return do()
     except (psycopg.Error, UnicodeError) as error:
         return Raised(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 

@@ -1,7 +1,8 @@
 """Fresh Postgres databases: created, filled, asked and dropped."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +11,12 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from streamgym.errors import Ungradable
+
 SECONDS_TO_CONNECT = 20
+SECONDS_TO_ANSWER = 30.0
+MOST_CHARACTERS = 5_000_000
+"""How much a query may give, as text."""
 
 
 def create(server: str, schema: str = "") -> str:
@@ -25,15 +31,41 @@ def create(server: str, schema: str = "") -> str:
     return url
 
 
-def rows(url: str, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Return what a query gives, a dict a row."""
-    with _connected(url) as connection:
-        return connection.cursor(row_factory=dict_row).execute(query.encode(), values).fetchall()
+def rows(
+    url: str, query: str, values: Sequence[Any] = (), seconds: float = SECONDS_TO_ANSWER
+) -> list[dict[str, Any]]:
+    """Return what a query gives, a dict a row.
+
+    The database is not trusted: a submission may have put a view, without an end, in a table's
+    place.
+
+    Raises:
+        Ungradable: it took longer than ``seconds``, or gave more than :data:`MOST_CHARACTERS`.
+    """
+    found, size = [], 0
+    with _asked(url, seconds) as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        with closing(cursor.stream(query.encode(), values)) as given:  # type: ignore[type-var]
+            for row in given:
+                found.append(row)
+                size += len(str(row))
+                if size > MOST_CHARACTERS:
+                    raise Ungradable(f"the database gave more than {MOST_CHARACTERS:,} characters")
+    return found
 
 
-def run(url: str, statement: str, many: Sequence[Sequence[Any]]) -> None:
-    """Run a statement once for each of these values, in one transaction."""
-    with _connected(url) as connection, connection.transaction():
+def run(
+    url: str,
+    statement: str,
+    many: Sequence[Sequence[Any]],
+    seconds: float = SECONDS_TO_ANSWER,
+) -> None:
+    """Run a statement once for each of these values, in one transaction.
+
+    Raises:
+        Ungradable: it took longer than ``seconds``.
+    """
+    with _asked(url, seconds) as connection, connection.transaction():
         connection.cursor().executemany(statement.encode(), many)
 
 
@@ -53,5 +85,17 @@ def drop(server: str, url: str) -> None:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-def _connected(url: str) -> "psycopg.Connection[Any]":
-    return psycopg.connect(url, autocommit=True, connect_timeout=SECONDS_TO_CONNECT)
+@contextmanager
+def _asked(url: str, seconds: float) -> "Iterator[psycopg.Connection[Any]]":
+    """Give a connection on which no statement takes longer."""
+    try:
+        with _connected(url, options=f"-c statement_timeout={seconds:g}s") as connection:
+            yield connection
+    except psycopg.errors.QueryCanceled:
+        raise Ungradable(f"the statement took longer than {seconds:g} s") from None
+
+
+def _connected(url: str, options: str = "") -> "psycopg.Connection[Any]":
+    return psycopg.connect(
+        url, autocommit=True, connect_timeout=SECONDS_TO_CONNECT, options=options
+    )

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from streamgym.checks import Case, databases
+from streamgym.errors import Ungradable
 from streamgym.stack.postgres import Postgres
 
 pytestmark = pytest.mark.stack
@@ -39,3 +40,27 @@ def test_many_rows_are_written_together_or_not_at_all(postgres):
         with pytest.raises(psycopg.errors.UniqueViolation):
             databases.run(url, "INSERT INTO t VALUES (%s)", [[1], [2], [1]])
         assert databases.rows(url, "SELECT * FROM t") == []
+
+
+@pytest.mark.parametrize(
+    ("view", "reason"),
+    [
+        ("SELECT 1 AS a FROM pg_sleep(600)", "longer than 0.5 s"),
+        ("SELECT generate_series(1, 1000000000) AS a", "more than"),
+        ("SELECT repeat('x', 6000000) AS a", "more than"),
+    ],
+)
+def test_what_never_ends_is_ungradable(postgres, view, reason):
+    with Case(1, World(postgres)) as case:
+        url = case.database(f"CREATE VIEW t AS {view}")
+        with pytest.raises(Ungradable, match=reason):
+            databases.rows(url, "SELECT * FROM t", seconds=0.5 if "sleep" in view else 30)
+
+
+def test_a_statement_that_waits_for_a_lock_is_ungradable(postgres):
+    with Case(1, World(postgres)) as case:
+        url = case.database("CREATE TABLE t (a int)")
+        with psycopg.connect(url) as holder:
+            holder.execute("LOCK TABLE t")
+            with pytest.raises(Ungradable, match="longer"):
+                databases.run(url, "INSERT INTO t VALUES (%s)", [[1]], seconds=0.5)
