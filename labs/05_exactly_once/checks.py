@@ -468,10 +468,15 @@ ASIDE = "each broken order is in the dead-letter topic, once"
 
 
 def with_broken_orders(case: Case, number: int) -> tuple[list[Row], list[Row]]:
-    """Draw orders; a few have, behind at least one good item, one whose price is no number."""
+    """Draw orders; a few have, behind at least one good item, one whose price is no number.
+
+    One of them is among the first of each partition: so each worker's first batch has one.
+    """
     orders = shop.orders(case.rng, number)
     several = [order for order in orders if len(order["items"]) > 1]
-    broken = case.rng.sample(several, 3)
+    first = [[o for o in several if murmur2(o["customer"].encode()) % 2 == p][:3] for p in (0, 1)]
+    broken = [case.rng.choice(some) for some in first if some]
+    broken.append(case.rng.choice([order for order in several if order not in broken]))
     for order in broken:
         order["items"][-1]["price"] = "n/a"
     return [order for order in orders if order not in broken], broken

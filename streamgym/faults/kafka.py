@@ -48,9 +48,9 @@ DURABLE = {
 NAMES_ADDRESSES = {"Metadata", "FindCoordinator", "DescribeCluster"}
 """Requests whose replies say where brokers are."""
 
-PRODUCE_FLEXIBLE, JOIN_GROUP_FLEXIBLE = 9, 6
-"""From these versions on (``ProduceRequest.json``, ``JoinGroupRequest.json``) a request has tagged
-fields in its header and compact strings."""
+PRODUCE_FLEXIBLE, JOIN_GROUP_FLEXIBLE, END_TXN_FLEXIBLE = 9, 6, 3
+"""From these versions on (``ProduceRequest.json`` and so on) a request has tagged fields in its
+header and at its end, and compact strings."""
 
 PRODUCE_TRANSACTIONAL = 3
 """From this version on a produce request begins with a transactional id."""
@@ -73,9 +73,10 @@ class KafkaWire:
         acks = _acks(fields, version) if kind == "Produce" else None
         answered = acks != 0
         group = _group(fields, version) if kind == "JoinGroup" else ""
+        commits = _commits(data, version) if kind == "EndTxn" else None
         if answered:
             self._asked.append(kind)
-        return Request(data, kind, kind in DURABLE, answered, client, group, acks)
+        return Request(data, kind, kind in DURABLE, answered, client, group, acks, commits)
 
     async def reply(self, reader: asyncio.StreamReader) -> tuple[bytes, int]:
         """Read one reply; addresses in it become the proxy's, which is as long."""
@@ -140,6 +141,11 @@ def _group(fields: _Fields, version: int) -> str:
     if flexible:
         fields.skip_tagged()
     return fields.text(compact=flexible)
+
+
+def _commits(data: bytes, version: int) -> bool:
+    """Return whether a transaction is committed: the last field, before tagged ones if any."""
+    return data[-2 if version >= END_TXN_FLEXIBLE else -1] == 1
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

@@ -202,10 +202,17 @@ def _meanwhile(chosen: list[Event]) -> Iterator[Point]:
 
 
 def _first_and_later(durable: list[Event], rng: Random) -> list[Event]:
-    """Return for each kind of request the first, and one of the later ones."""
-    by_kind = sorted(durable, key=lambda event: (event.kind, event.number))
+    """Return for each kind of request the first, and one of the later ones.
+
+    To commit a transaction is one kind, and to abort it another.
+    """
+
+    def kind(event: Event) -> tuple[str, str]:
+        return event.kind, str(event.request.commits)
+
+    by_kind = sorted(durable, key=lambda event: (*kind(event), event.number))
     chosen = []
-    for _, group in groupby(by_kind, key=lambda event: event.kind):
+    for _, group in groupby(by_kind, key=kind):
         first, *later = group
         chosen += [first, *([rng.choice(later)] if later else [])]
     return sorted(chosen, key=durable.index)

@@ -38,6 +38,7 @@ class Request:
         client: what the client calls itself; empty where the protocol has no such thing.
         group: the consumer group that it joins; else empty.
         acks: how many acknowledgements a produce request wants, -1 for all; else None.
+        commits: whether what ends a transaction commits it; None for other requests.
     """
 
     data: bytes
@@ -47,6 +48,7 @@ class Request:
     client: str = ""
     group: str = ""
     acks: int | None = None
+    commits: bool | None = None
 
 
 class Wire(Protocol):

@@ -41,6 +41,16 @@ def test_the_points_of_the_first_and_of_one_later_batch():
     assert len(found) == len(set(found)) == 6
 
 
+def test_a_commit_and_an_abort_are_two_kinds():
+    ends = [
+        Event(0.0, "worker", n, Request(b"", "EndTxn", durable=True, commits=n % 2 == 0))
+        for n in range(1, 7)
+    ]
+    found = points(ends, Random(1), keeps_files=False)
+    assert found[:2] == [Point("after", "EndTxn", 1), Point("after", "EndTxn", 2)]
+    assert sorted(p.number % 2 for p in found[2:4]) == [0, 1]
+
+
 def test_a_worker_that_keeps_files_is_also_killed_before_each_request():
     found = points(BATCHES, Random(1), keeps_files=True)
     assert sum(p.when == "before" for p in found) == sum(p.when == "after" for p in found) == 4

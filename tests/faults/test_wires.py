@@ -5,7 +5,7 @@ import struct
 
 import pytest
 from kafka.protocol.consumer import JoinGroupRequest
-from kafka.protocol.producer import ProduceRequest
+from kafka.protocol.producer import EndTxnRequest, ProduceRequest
 
 from streamgym.faults.http import HttpWire
 from streamgym.faults.kafka import KafkaWire
@@ -79,6 +79,16 @@ def test_the_group_that_is_joined_in_every_version(version):
     )
     (found,) = requests(kafka_wire(), encoded(request))
     assert (found.kind, found.group, found.durable) == ("JoinGroup", "warehouse", False)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+@pytest.mark.parametrize("version", range(EndTxnRequest.max_version + 1))
+def test_whether_a_transaction_is_committed_in_every_version(version, commits):
+    request = EndTxnRequest[version](
+        transactional_id="ekart", producer_id=2**40 + 1, producer_epoch=257, committed=commits
+    )
+    (found,) = requests(kafka_wire(), encoded(request))
+    assert (found.kind, found.commits) == ("EndTxn", commits)
 
 
 def frame(key, version=0, body=b""):
