@@ -17,10 +17,11 @@ class Limits:
         notebook: seconds that all cells may take together.
         answer: seconds that the calls of one answer may take.
         restarts: how often the kernel is started anew after a cell has taken it down.
-        cpu: seconds of processor time of the notebook, and of each worker, on all cores together.
+        cpu: seconds of processor time of the notebook, of each worker and of Spark, on all cores
+            together.
         memory: bytes that a notebook, or a worker, may have mapped; that is more than it touches.
         processes: how many processes it may have at one time; threads do not count.
-        disk: bytes that it may keep in files, and in its broker's.
+        disk: bytes that it may keep in files, and in those of its broker and of its Spark.
         files: how many files it may keep.
         output: bytes that a cell, or a worker, may print; beyond 1 MB they are not shown.
     """

@@ -39,11 +39,11 @@ def excess(limits: Limits, process: psutil.Process | None, folders: Iterable[Pat
     processes = _family(process) if process else []
     if sum(map(_processor_seconds, processes)) > limits.cpu:
         return f"used more than {limits.cpu:g} s of processor time"
-    return excess_of_disk(limits, folders, processes)
+    return _excess_of_disk(limits, folders, processes)
 
 
-def excess_of_disk(
-    limits: Limits, folders: Iterable[Path], processes: Iterable[psutil.Process] = ()
+def _excess_of_disk(
+    limits: Limits, folders: Iterable[Path], processes: Iterable[psutil.Process]
 ) -> str:
     """Return which limit the files go beyond, in these folders and without a name; or nothing."""
     used = sum(_unnamed(processes).values())

@@ -182,8 +182,8 @@ class GradingWorld:
                 self._look_at(self._spark)
 
     def _look_at(self, spark: Spark) -> None:
-        """Kill Spark when Python functions of a query have filled its folder."""
-        if excess := usage.excess_of_disk(self.limits, [spark.home]):
+        """Kill Spark when queries, and Python functions in them, use more than they may."""
+        if excess := usage.excess(self.limits, spark.kept.keeper.process(), [spark.home]):
             self._overfull = f"its queries {excess}"
             with suppress(ProcessLookupError):
                 spark.kept.interrupt(signal.SIGKILL)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 
 from streamgym.checks import plans
+from streamgym.checks.limits import MB, Limits
 from streamgym.grading.spark import Refused
 from streamgym.grading.world import GradingWorld
 
@@ -91,3 +93,39 @@ def test_a_query_cannot_make_the_grader_unpickle(received, tmp_path: Path) -> No
     with pytest.raises(Refused, match="pickled"):
         frame.collect()
     assert not bait.exists()
+
+
+SPEND = """
+import base64, os
+from pyspark.sql.connect.functions import udf
+from pyspark.sql.types import StringType
+from streamgym.checks import plans
+from streamgym.stack.session import spark_session
+
+@udf(returnType=StringType())
+def spend(_):
+    with open(os.path.join(os.environ["TMPDIR"], "full"), "wb") as file:
+        while True:
+            {what}
+
+spark = spark_session(os.environ["SPARK_REMOTE"])
+print(base64.b64encode(plans.to_message(spark.range(1).select(spend("id").alias("x")))).decode())
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "what", "excess"),
+    [
+        (Limits(cpu=30), "pass", "its queries used more than 30 s of processor time"),
+        (Limits(disk=50 * MB), "file.write(bytes(MB))", "its queries used more than 50 MB of disk"),
+    ],
+)
+def test_a_query_that_uses_more_than_it_may_ends_its_spark(course, limits, what, excess) -> None:
+    with GradingWorld({"spark"}, limits=limits) as world:
+        kernel = world.kernel()
+        messages = list(kernel.execute(SPEND.format(what=what.replace("MB", "10**6")), 60))
+        printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+        message = base64.b64decode(printed.strip().splitlines()[-1])
+        with pytest.raises(PySparkException):
+            plans.to_frame(message, world.spark()).collect()
+        assert world.lost() == excess
