@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from types import SimpleNamespace
@@ -61,8 +60,8 @@ def verify(labs: Iterable[str], world: World, seeds: int = 5, only: str = "") ->
         for name, some in groupby(trials(lab), lambda trial: trial.exercise.name)
         if only in ("", name)
     ]
-    with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as stack:
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         begun = [
             [[pool.submit(_complaint, trial, world, n) for trial in some] for n in range(seeds)]
             for _, some in exercises
@@ -70,9 +69,9 @@ def verify(labs: Iterable[str], world: World, seeds: int = 5, only: str = "") ->
         for (lab, some), on_seeds in zip(exercises, begun, strict=True):
             found = [[future.result() for future in futures] for futures in on_seeds]
             for trial, complaints in zip(some, zip(*found, strict=True), strict=True):
-                yield Outcome(
-                    lab, trial, seeds, [complaint for complaint in complaints if complaint]
-                )
+                yield Outcome(lab, trial, seeds, [text for text in complaints if text])
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def trials(lab: str) -> list[Trial]:

@@ -132,6 +132,10 @@ class Spark(Server):
         return [submit, *settings, "--class", server, "spark-internal"]
 
     def _environment(self) -> dict[str, str]:
+        """Return its variables: no SPARK_HOME, with which Python workers import a zip file.
+
+        Python would compile what is in it at each start.
+        """
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         return kept | {
             "SPARK_LOCAL_IP": LOOPBACK,

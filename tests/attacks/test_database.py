@@ -1,5 +1,7 @@
 """Attacks whose vehicle is a database: by a worker, and by the sink of a streaming query."""
 
+from textwrap import indent
+
 import nbformat
 import pytest
 
@@ -91,16 +93,11 @@ db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> 
 NAMES = "texts = os.environ['TEXTS'].split(',')\n"
 
 
-def cells(body: str, known: dict[str, str] | None = None) -> tuple[str, str, str]:
+def cells(body: str, known: dict[str, str]) -> tuple[str, str, str]:
     """Return a notebook's cells whose worker and sink do this with ``db``, and with ``texts``."""
-    for name, value in (known or {}).items():
+    for name, value in known.items():
         body = body.replace(f"{{{name}}}", value)
-    return LAB, WORKER + indented(NAMES + body, 4), SINK.format(body=indented(body, 12))
-
-
-def indented(text: str, width: int) -> str:
-    """Return the text moved to the right."""
-    return "\n".join(" " * width + line for line in text.splitlines())
+    return LAB, WORKER + indent(NAMES + body, " " * 4), SINK.format(body=indent(body, " " * 12))
 
 
 @pytest.fixture(scope="module")

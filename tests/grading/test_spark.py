@@ -1,6 +1,7 @@
 import base64
 import pickle
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,18 +67,19 @@ def world(course: Path) -> Iterator[GradingWorld]:
         yield world
 
 
+def receive(world: GradingWorld, code: str) -> DataFrame:
+    """Run code that prints a query in a kernel, and return the query on the grader's side."""
+    kernel = world.kernel()
+    messages = list(kernel.execute(code, 60))
+    kernel.stop()
+    printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+    return plans.to_frame(base64.b64decode(printed.strip().splitlines()[-1]), world.spark())
+
+
 @pytest.fixture
 def received(world: GradingWorld):
-    """Run code that prints a query in a kernel, and return the query on the grader's side."""
-
-    def receive(code: str) -> DataFrame:
-        kernel = world.kernel()
-        messages = list(kernel.execute(code, 60))
-        kernel.stop()
-        printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
-        return plans.to_frame(base64.b64decode(printed.strip().splitlines()[-1]), world.spark())
-
-    return receive
+    """Give :func:`receive` in the world that tests share."""
+    return partial(receive, world)
 
 
 def test_python_functions_of_a_query_are_in_the_sandbox(received, tmp_path, listener) -> None:
@@ -117,15 +119,16 @@ print(base64.b64encode(plans.to_message(spark.range(1).select(spend("id").alias(
     ("limits", "what", "excess"),
     [
         (Limits(cpu=30), "pass", "its queries used more than 30 s of processor time"),
-        (Limits(disk=50 * MB), "file.write(bytes(MB))", "its queries used more than 50 MB of disk"),
+        (
+            Limits(disk=50 * MB),
+            "file.write(bytes(10**6))",
+            "its queries used more than 50 MB of disk",
+        ),
     ],
 )
 def test_a_query_that_uses_more_than_it_may_ends_its_spark(course, limits, what, excess) -> None:
     with GradingWorld({"spark"}, limits=limits) as world:
-        kernel = world.kernel()
-        messages = list(kernel.execute(SPEND.format(what=what.replace("MB", "10**6")), 60))
-        printed = "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
-        message = base64.b64decode(printed.strip().splitlines()[-1])
+        frame = receive(world, SPEND.format(what=what))
         with pytest.raises(PySparkException):
-            plans.to_frame(message, world.spark()).collect()
+            frame.collect()
         assert world.lost() == excess
