@@ -41,11 +41,17 @@ class Identity:
 
 
 class Kept:
-    """A running child with its keeper; both end when this process does, unless detached."""
+    """A running child with its keeper; both end when this process does, unless detached.
+
+    Attributes:
+        pid: the child's.
+        keeper: the keeper's identity; ending the keeper ends the child in order.
+    """
 
     def __init__(self, keeper: "subprocess.Popen[bytes]", pid: int) -> None:
         self._keeper = keeper
         self.pid = pid
+        self.keeper = Identity.of(keeper.pid)
 
     @classmethod
     def start(
@@ -108,11 +114,6 @@ class Kept:
             keeper.stdin.close()
             raise StreamgymError(f"{Path(command[0]).name} could not be started: {reply['error']}")
         return cls(keeper, int(reply["pid"]))
-
-    @property
-    def keeper(self) -> Identity:
-        """The keeper's identity; ending the keeper ends the child in order."""
-        return Identity.of(self._keeper.pid)
 
     def alive(self) -> bool:
         """Return whether the child still runs."""

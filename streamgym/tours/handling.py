@@ -35,7 +35,7 @@ def main() -> None:
         client_id=os.environ["CLIENT"],
         isolation_level="read_committed",
         heartbeat_interval_ms=300,  # who joins is soon noticed
-        max_poll_records=10,  # even slow ones are done within max.poll.interval.ms
+        max_poll_records=1,  # others who join wait for its next poll, and an order may take long
     )
     while True:
         for at, records in consumer.poll(timeout_ms=60_000).items():

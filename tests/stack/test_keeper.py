@@ -67,6 +67,7 @@ def test_the_exit_code_and_the_last_words_are_told(tmp_path):
     kept = Kept.start(["/bin/sh", "-c", "echo so long; exit 3"], env=ENV, log=tmp_path / "home.log")
     assert kept.wait(10) == 3
     assert kept.last_words() == "so long\n"
+    assert kept.keeper.process() is None
     kept.stop()
 
 
