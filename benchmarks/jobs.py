@@ -20,7 +20,7 @@ from streamgym.grading.world import GradingWorld
 from streamgym.grading.worlds import Ways, Worlds
 
 SUBMISSION = course_root() / "tests" / "submissions" / "ada_perfect.ipynb"
-COPIES = 8
+COPIES = 20
 
 
 def main() -> None:

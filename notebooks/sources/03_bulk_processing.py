@@ -71,7 +71,6 @@ jobs.wait_for_runs(1)
 scheduler.kill()
 jobs.draw()
 
-# %%
 last = max(jobs.warehouse.loaded())
 missing = [day for day in jobs.warehouse.missing() if day < last]
 lost.reveal(
@@ -135,7 +134,6 @@ with (jobs.landing / "slow.csv").open("w") as file:
     wait_until(lambda: "slow.csv" in jobs.warehouse.files(), "the job has run")
     file.writelines(f"{n},9.99\n" for n in range(1000, 2000))
 
-# %%
 count = jobs.warehouse.files()["slow.csv"]
 half.reveal(
     "2,000: it waits for the end" if count == 2000 else "fewer: it is woken at the beginning",
@@ -188,7 +186,6 @@ full, new = "SELECT * FROM orders", "SELECT * FROM orders WHERE placed_at >= '20
 reads = {"full": loads.query(shop, full), "incremental": loads.query(shop, new)}
 loads.draw(reads)
 
-# %%
 share = reads["incremental"].bytes / reads["full"].bytes
 size.reveal(
     "about as many"
@@ -246,7 +243,6 @@ tried = {name: loads.load(shop, where) for name, where in tonight.items()}
 tried["delta"] = loads.delta(shop)
 loads.draw_missed(tried)
 
-# %%
 found = tried["incremental, placed_at"].arrived["late"]
 late.reveal(
     "tonight" if found else "never",
@@ -269,19 +265,15 @@ overlaps = {
     for hours in range(7)
 }
 loads.draw_overlap(overlaps)
-
-# %% [markdown]
-# Each hour costs the same, and the first finds most. No overlap is long enough for all. So choose one for the usual, and now and then count source against target, as this tour's table does. It is the one check of quality that notices rows which are *not* there: no rule can reject them.
-
-# %%
 databases.drop(postgres, shop)
 
 # %% [markdown]
+# Each hour costs the same, and the first finds most. No overlap is long enough for all. So choose one for the usual, and now and then count source against target, as this tour's table does. It is the one check of quality that notices rows which are *not* there: no rule can reject them.
+#
 # ## Before loading, or after?
 #
 # This tour's job transformed while it loaded (ETL). The changes came in raw, and a query made the warehouse of them (ELT). What was loaded raw can be transformed again; a sum cannot be taken apart. [Lab 10](../labs/10_bulk_loading/lab.ipynb) loads fast, and checks first.
-
-# %% [markdown]
+#
 # ## What you can now answer
 #
 # - What may start a job? A time, an event, a person; and a good job does not care which. It takes its interval as an argument and replaces it.

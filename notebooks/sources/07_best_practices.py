@@ -82,7 +82,6 @@ hurry = predict(
 hasty = deploys.deploy(kafka, postgres, workers["hasty"])
 deploys.draw(abrupt=abrupt, hasty=hasty)
 
-# %%
 hurry.reveal(
     "some are never booked"
     if hasty.never
@@ -157,9 +156,8 @@ race = predict(
 
 # %%
 said = twice_at_once(as_the_guide, "CREATE TABLE charges (order_id int)")
-said
+print(said)
 
-# %%
 race.reveal(
     {1: "once", 2: "twice"}[said.count("charged")],
     "Between looking and writing there is a moment, and whoever comes in it has not been seen. Look and write must be one step, and only the database can make them one.",
@@ -234,7 +232,6 @@ events = topics.read(kafka, topic)
 found = readers.outcomes(ways, changes, events, due=4500)
 readers.draw(found)
 
-# %%
 slipped = found.index[found["tolerant"] == readers.WRONG]
 unseen.reveal(
     slipped[0] if len(slipped) else "none",
@@ -288,7 +285,6 @@ trails.draw(sell(careful=False))
 sold = sell(careful=True)
 trails.draw(sold)
 
-# %%
 [
     (name, record.offset)
     for name, records in sold.items()
@@ -317,7 +313,6 @@ where = predict(
 eager = pressure.run(kafka, flood, lambda consumer, waiting: None)
 pressure.draw(no_bound=eager)
 
-# %%
 most = eager["memory"].max() > 500
 where.reveal(
     "in the memory of the consumer" if most else "in the topic",
@@ -338,17 +333,14 @@ def hold_back(consumer, waiting):
 
 patient = pressure.run(kafka, flood, hold_back)
 pressure.draw(no_bound=eager, with_a_bound=patient)
+producer.close()
+topics.delete(kafka, [topic, flood])
 
 # %% [markdown]
 # It took as long as before: the sink was never idle. Only the place of waiting is another.
 #
 # For batches the chapter has other habits: load only what is new, in parts, with checkpoints, in jobs that may run twice. [Tour 03](03_bulk_processing.ipynb) and [lab 09](../labs/09_etl/lab.ipynb) have those.
-
-# %%
-producer.close()
-topics.delete(kafka, [topic, flood])
-
-# %% [markdown]
+#
 # ## What you can now answer
 #
 # - How do you stop a consumer? Handle SIGTERM: finish the batch, commit what is done and nothing else, close.

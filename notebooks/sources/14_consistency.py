@@ -203,9 +203,8 @@ counts = {
     level: len(topics.records(kafka, topic, level))
     for level in ("read_uncommitted", "read_committed")
 }
-counts
+print(counts)
 
-# %%
 extra = counts["read_uncommitted"] - counts["read_committed"]
 copies.reveal(
     "yes, for who reads without care" if extra else "no, the abort has deleted it",
@@ -239,7 +238,6 @@ with views.View(kafka, payments) as view:
     view.wait_for(len(eventual) - 1)  # the offset of the last payment
     print(f"paid {eventual[-1].due} cents; in the end the view says {view.cents}")
 
-# %%
 seen = sum(answer.is_right for answer in eventual)
 late.reveal(
     "all of them" if seen == len(eventual) else "not all",
@@ -261,7 +259,6 @@ with views.View(kafka, payments) as view:
     strong = views.ask(kafka, payments, view, when_it_is_there, payers=8)
 views.draw(at_once=eventual, when_it_is_there=strong)
 
-# %%
 waited = sum(answer.took for answer in strong) / len(strong)
 told = sum(answer.is_right for answer in strong)
 print(f"{told} of {len(strong)} are right, and waited for {waited * 1000:.0f} ms on average")

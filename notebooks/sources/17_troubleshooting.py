@@ -30,8 +30,7 @@ clinic.draw_lag(pipelines)
 
 # %% [markdown]
 # The dashboard cannot tell them apart. The guide's first advice against lag is more consumers. Keep it in mind: whom will it help?
-
-# %% [markdown]
+#
 # ## Who reads, and how far
 #
 # One command for all five. For each partition: where the group is (**CURRENT-OFFSET**), where the log ends, the difference, and who reads it. Group and topic have the same name here.
@@ -42,8 +41,7 @@ tool(f"kafka-consumer-groups --describe {groups}")
 
 # %% [markdown]
 # Two pictures, not one. *Loyalty* and *mail* wait in all partitions, and nobody reads them (`-`). *Billing*, *fraud* and *packing* have readers, and yet one partition stands still while the others are empty.
-
-# %% [markdown]
+#
 # ## Mail
 #
 # All that there is to see is above.
@@ -58,7 +56,6 @@ ails_mail.reveal(
     f"It has {found['mail'].members} members. No tool says why: look into the service's own log. Somebody must start it.",
 )
 
-# %%
 mail.start()
 mail.settle()  # until nothing waits
 print(f"lag {mail.lag()}; {len(mail.handled())} of {len(mail.orders)} orders are handled")
@@ -98,7 +95,6 @@ loyalty.start()
 loyalty.settle()
 print(f"lag {loyalty.lag()}; {len(loyalty.handled())} of {len(loyalty.orders)} orders are handled")
 
-# %%
 silent.reveal(
     "zero" if loyalty.lag() == 0 else "as many as were deleted",
     "The alert is quiet, and the orders are gone. The consumer asked for an offset that was not there, and auto_offset_reset took it to the next that was. With auto_offset_reset=none it would have stopped with an error.",
@@ -147,12 +143,10 @@ ails_packing.reveal(
 # %%
 packing.stop()
 at = found["packing"].worst
-tool(
-    f"kafka-consumer-groups --group {packing.topic} --topic {packing.topic}:{at.number} "
-    "--reset-offsets --shift-by 1 --execute"
-)
+shift = "--reset-offsets --shift-by 1 --execute"
+where = f"--topic {packing.topic}:{at.number}"
+print(tool(f"kafka-consumer-groups --group {packing.topic} {where} {shift}"))
 
-# %%
 packing.start()
 packing.settle()
 print(f"lag {packing.lag()}; {len(packing.handled())} of {len(packing.orders)} orders are handled")
@@ -182,20 +176,16 @@ ails_fraud.reveal(
 # The broker ends such a transaction by itself after `transaction.timeout.ms`: a minute by default, here a quarter of an hour (did you take longer? Then run this from the top). Or its owner starts again with the same id. Or you do it.
 
 # %%
-tool(
-    f"kafka-transactions abort --topic {fraud.topic} --partition {at.number} "
-    f"--start-offset {at.stable}"
-)
+where = f"--topic {fraud.topic} --partition {at.number} --start-offset {at.stable}"
+print(tool(f"kafka-transactions abort {where}"))
 
-# %%
 fraud.place(30)  # new customers
 fraud.settle()
 print(f"lag {fraud.lag()}; {len(fraud.handled())} of {len(fraud.orders)} orders are handled")
 
 # %% [markdown]
 # How a reader of committed records is stopped, and for how long, is a part of [lab 05](../labs/05_exactly_once/lab.ipynb).
-
-# %% [markdown]
+#
 # ## Billing
 
 # %%
@@ -224,8 +214,7 @@ print(f"{len(new & billing.handled())} of 60 are handled; the rest is behind the
 
 # %% [markdown]
 # [Lab 13](../labs/13_skew/lab.ipynb) salts such keys, and [the tour of chapter 15](15_scaling.ipynb) shows what else does not help.
-
-# %% [markdown]
+#
 # ## What the tools have told
 #
 # All five pipelines, three partitions each: what was read, what waits, and what nobody will ever read.
@@ -233,7 +222,6 @@ print(f"{len(new & billing.handled())} of 60 are handled; the rest is behind the
 # %%
 clinic.draw(at_three=found, at_four=clinic.examine(pipelines))
 
-# %%
 clinic.close(pipelines)
 
 # %% [markdown]
