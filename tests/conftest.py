@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from streamgym.checks.labs import load_exercises
+from streamgym.stack import forked
 from streamgym.stack.kafka import Kafka
 from streamgym.stack.prepare import prepare
 from streamgym.stack.session import close_session, spark_session
@@ -56,6 +57,7 @@ def spark():
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind():
     """Fail when a process that a test started outlives the tests."""
+    forked.server()  # lives as long as this process
     before = guarded()
     yield
     left = guarded() - before

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamgym.faults.process import Workspace
-from streamgym.stack.folder import GuardedFolder
+from streamgym.stack import forked
 from streamgym.stack.kept import Kept
+from streamgym.stack.removal import remove
 
 TAIL = 2000
 """How many characters of error output are kept."""
@@ -21,12 +23,13 @@ SCRIPT = "worker.py"
 @contextmanager
 def workspace(script: str) -> Iterator[Workspace]:
     """Give a worker's text a folder of its own, where it can be started."""
-    with GuardedFolder() as folder:
-        here = _Workspace(folder.path, script)
-        try:
-            yield here
-        finally:
-            here.end()
+    folder = Path(tempfile.mkdtemp(dir=forked.server().folder))
+    here = _Workspace(folder, script)
+    try:
+        yield here
+    finally:
+        here.end()
+        remove(folder)
 
 
 class _Workspace:
@@ -46,6 +49,7 @@ class _Workspace:
                 cwd=self._home,
                 log=log,
                 stop_signal=signal.SIGKILL,
+                forked=True,
             ),
             log,
         )

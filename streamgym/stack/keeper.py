@@ -27,11 +27,21 @@ from streamgym.stack.removal import remove
 LAST_WORDS = 16_384
 """How many bytes of the log are kept; a pipe holds more, so that nobody waits."""
 
+FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
+"""Many processes share the cores, and each NumPy would start a thread for each core, that spins."""
+
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER = 1, 8, 36
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITIES_OF_THIS_PROCESS = (0x20080522, 0)
 """The header of capset(2): its third version, which has two sets of words, and this process."""
+
+
+class Forked(BaseException):
+    """Raised in a child that was forked, for whoever started the keeper to run what it is for."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
 
 
 class Wake:
@@ -48,7 +58,11 @@ class Wake:
 
 
 def main(spec: dict[str, Any]) -> int:
-    """Start the child, guard it to its end, clean up, and return its exit code."""
+    """Start the child, guard it to its end, clean up, and return its exit code.
+
+    Raises:
+        Forked: in the child, if the spec has it forked.
+    """
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     report = os.dup(1)
     _send_output_to(spec["log"])
@@ -75,6 +89,8 @@ def main(spec: dict[str, Any]) -> int:
 
 def _started(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
     """Start the child; return its process id and a function that waits for its exit code."""
+    if spec["forked"]:
+        return _started_by_fork(spec)
     if spec["sandbox"] is None:
         child = subprocess.Popen(
             spec["command"],
@@ -85,6 +101,20 @@ def _started(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
         )
         return child.pid, child.wait
     return _started_in_sandbox(spec)
+
+
+def _started_by_fork(spec: dict[str, Any]) -> tuple[int, Callable[[], int]]:
+    if pid := os.fork():
+        return pid, lambda: _exit_code(pid)
+    _before_child(spec["user"])
+    raise Forked(spec)
+
+
+def _exit_code(pid: int) -> int:
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:  # it was ended, and waited for, in :func:`_end`
+        return -signal.SIGKILL
 
 
 def _before_child(user: str) -> None:

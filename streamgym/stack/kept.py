@@ -13,9 +13,8 @@ from typing import Any
 import psutil
 
 from streamgym.errors import StreamgymError
-
-FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1"}
-"""Many processes share the cores, and each NumPy would start a thread for each core, that spins."""
+from streamgym.stack.forked import ForkedKeeper
+from streamgym.stack.keeper import FEW_THREADS
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class Kept:
         keeper: the keeper's identity; ending the keeper ends the child in order.
     """
 
-    def __init__(self, keeper: "subprocess.Popen[bytes]", pid: int) -> None:
+    def __init__(
+        self, keeper: "subprocess.Popen[bytes] | ForkedKeeper", identity: Identity, pid: int
+    ) -> None:
         self._keeper = keeper
+        self.keeper = identity
         self.pid = pid
-        self.keeper = Identity.of(keeper.pid)
 
     @classmethod
     def start(
@@ -63,6 +64,7 @@ class Kept:
         log: Path | None = None,
         sandbox: Mapping[str, Any] | None = None,
         user: str = "",
+        forked: bool = False,
         cleanup: Sequence[Path] = (),
         stop_signal: int = signal.SIGTERM,
         grace: float = 5.0,
@@ -76,6 +78,8 @@ class Kept:
             log: the file that its output is appended to; dropped when None.
             sandbox: a policy, as keyword arguments of ``sandlock.Sandbox``.
             user: whom it runs as, when this process is root's and it must not be.
+            forked: the command is Python's own with a script, which starts sooner when it is forked
+                from a process that has imported what workers mostly import.
             cleanup: folders to remove when it has ended.
             stop_signal: what asks it to end.
             grace: seconds between asking it to end and killing it.
@@ -90,19 +94,15 @@ class Kept:
             "log": str(log) if log else None,
             "sandbox": dict(sandbox) if sandbox is not None else None,
             "user": user,
+            "forked": forked,
             "cleanup": [str(folder) for folder in cleanup],
             "stop_signal": int(stop_signal),
             "grace": grace,
         }
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "streamgym.stack.keeper"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        keeper = ForkedKeeper() if forked else _keeper()
         assert keeper.stdin
         assert keeper.stdout
+        identity = Identity.of(keeper.pid)  # it waits for the spec: it has not ended yet
         try:
             keeper.stdin.write(json.dumps(spec).encode() + b"\n")
             line = keeper.stdout.readline()
@@ -113,7 +113,7 @@ class Kept:
         if "error" in reply:
             keeper.stdin.close()
             raise StreamgymError(f"{Path(command[0]).name} could not be started: {reply['error']}")
-        return cls(keeper, int(reply["pid"]))
+        return cls(keeper, identity, int(reply["pid"]))
 
     def alive(self) -> bool:
         """Return whether the child still runs."""
@@ -151,3 +151,13 @@ class Kept:
             subprocess.TimeoutExpired: it did not end within ``seconds``.
         """
         return self._keeper.wait(seconds)
+
+
+def _keeper() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "streamgym.stack.keeper"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
