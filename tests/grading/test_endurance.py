@@ -1,5 +1,6 @@
 """A grading goes on after its grader is killed, its broker is lost, or its disk is full."""
 
+import gc
 import os
 import random
 import subprocess
@@ -156,3 +157,21 @@ def test_a_full_disk_stops_in_one_line_and_loses_nothing(folder, undisturbed, sm
     with grading(folder, small_disk) as process:
         assert process.wait(120) == 0
     assert gradebook(small_disk) == undisturbed
+
+
+def test_many_submissions_leave_nothing_in_the_grader(write, solved, tmp_path):
+    """The soak of ``benchmarks/soak.py``, in short: a leak grows with the number of submissions."""
+    me, found = psutil.Process(), []
+    for number in (3, 15):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in range(number):
+            write(folder, f"student{name}", [*solved, f"# {name}"])
+        grade_all([folder], folder / "out", jobs=2, seed=SEED, progress=False)
+        assert len({row["score"] for row in gradebook(folder / "out")}) == 1
+        gc.collect()
+        found.append((me.num_fds(), me.memory_info().rss, len(me.children(recursive=True))))
+    (files, memory, processes), (files_of_many, memory_of_many, processes_of_many) = found
+    assert processes_of_many == processes
+    assert files_of_many < files + 12
+    assert memory_of_many < memory + 30_000_000
