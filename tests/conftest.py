@@ -57,6 +57,7 @@ def spark():
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left_behind():
     """Fail when a process that a test started outlives the tests."""
+    os.environ.pop("PYTHONUNBUFFERED", None)  # a learner's worker has buffered output
     forked.server()  # lives as long as this process
     before = guarded()
     yield

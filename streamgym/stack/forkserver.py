@@ -96,4 +96,9 @@ if __name__ == "__main__":
         script = _become(forked.spec)
     worker = sys.modules["__main__"] = ModuleType("__main__")
     worker.__file__ = str(script)
-    exec(compile(script.read_bytes(), script, "exec"), vars(worker))
+    try:
+        exec(compile(script.read_bytes(), script, "exec"), vars(worker))
+    finally:  # as Python does, before it prints an error
+        for stream in (sys.stderr, sys.stdout):
+            with suppress(Exception):
+                stream.flush()

@@ -20,6 +20,9 @@ PROGRAMS = {
     "exit_code": "import sys; sys.exit(7)",
     "exit_message": "raise SystemExit('no more orders')",
     "exit_at_once": "import os; print('not seen'); os._exit(3)",
+    "message_after_output": "print('first'); raise SystemExit('then')",
+    "error_after_output": "print('first'); 1 / 0",
+    "error_without_output": "import sys; sys.stdout = None; 1 / 0",
     "error": "def sell():\n    raise ValueError('sold out')\nsell()",
     "error_in_an_error": "try:\n    {}['order']\nexcept KeyError:\n    1 / 0",
     "syntax_error": "orders = (",
@@ -43,14 +46,17 @@ PROGRAMS = {
         "    with mp.get_context('spawn').Pool(1) as pool:\n        print(pool.map(cube, [2, 3]))"
     ),
 }
-ENV = {**os.environ, "TZ": "America/New_York", "LC_CTYPE": "C.UTF-8"}
-"""Python sets the last by itself."""
+
+
+def env():
+    """Python sets the last by itself."""
+    return {**os.environ, "TZ": "America/New_York", "LC_CTYPE": "C.UTF-8"}
 
 
 def start(folder, program, **options):
     (folder / "worker.py").write_text(program)
     log = folder / "log"
-    return Kept.start(COMMAND, env=ENV, cwd=folder, log=log, forked=True, **options)
+    return Kept.start(COMMAND, env=env(), cwd=folder, log=log, forked=True, **options)
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
@@ -59,7 +65,7 @@ def test_a_program_does_what_it_does_when_python_starts_it(tmp_path, program):
     code = kept.wait(20)
     due = subprocess.run(
         COMMAND,
-        env={**ENV, "OPENBLAS_NUM_THREADS": "1"},
+        env={**env(), "OPENBLAS_NUM_THREADS": "1"},
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
