@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from streamgym.stack.keeper import FEW_THREADS
 from streamgym.stack.kept import Identity, Kept
 
 from .processes import assert_gone, children_of, kill
@@ -53,10 +54,9 @@ def env():
     return {**os.environ, "TZ": "America/New_York", "LC_CTYPE": "C.UTF-8"}
 
 
-def start(folder, program, **options):
+def start(folder, program):
     (folder / "worker.py").write_text(program)
-    log = folder / "log"
-    return Kept.start(COMMAND, env=env(), cwd=folder, log=log, forked=True, **options)
+    return Kept.start(COMMAND, env=env(), cwd=folder, log=folder / "log", forked=True)
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
@@ -65,7 +65,7 @@ def test_a_program_does_what_it_does_when_python_starts_it(tmp_path, program):
     code = kept.wait(20)
     due = subprocess.run(
         COMMAND,
-        env={**env(), "OPENBLAS_NUM_THREADS": "1"},
+        env={**env(), **FEW_THREADS},
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -78,13 +78,11 @@ def test_a_program_does_what_it_does_when_python_starts_it(tmp_path, program):
 
 
 def test_two_programs_draw_different_numbers(tmp_path):
-    drawn = []
     for _ in range(2):
         kept = start(tmp_path, "import random; print(random.random())")
         kept.wait(20)
         kept.stop()
-        drawn = (tmp_path / "log").read_text().split()
-    assert len(set(drawn)) == 2
+    assert len(set((tmp_path / "log").read_text().split())) == 2
 
 
 def test_it_can_be_ended_while_somebody_waits_for_it(tmp_path):
