@@ -62,13 +62,15 @@ def events(shop: Ekart, batch: Batch) -> pa.Table:
     begin = -1 if batch.low == 0 else ends[0]
     end = np.iinfo(np.int64).max if batch.high == shop.orders else ends[1]
     first = max(0, (ends[0] - START - LONGEST) * shop.orders // SPAN - 1)
-    order, kind, time = _lives(shop, np.arange(first, batch.high))
+    orders = np.arange(first, batch.high)
+    order, kind, time = _lives(shop, orders)
     number = (order + 1) * 10 + kind + 1
     copies = _arrivals(shop, number, time)
     place = np.concatenate([np.flatnonzero((at >= begin) & (at < end)) for at in copies])
     arrival = np.concatenate([at[(at >= begin) & (at < end)] for at in copies])
     place = place[np.lexsort((number[place], arrival))]
-    return _records(shop, order[place], kind[place], time[place])
+    order, kind, time = order[place], kind[place], time[place]
+    return _records(shop, order, shop.variant(orders)[order - first], kind, time)
 
 
 def _lives(shop: Ekart, orders: Integers) -> tuple[Integers, ...]:
@@ -108,16 +110,20 @@ def _arrivals(shop: Ekart, number: Integers, time: Integers) -> tuple[Integers, 
     return arrival, np.where(twice, arrival + pause, np.int64(-2))
 
 
-def _records(shop: Ekart, order: Integers, kind: Integers, time: Integers) -> pa.Table:
+def _records(
+    shop: Ekart, order: Integers, variant: Integers, kind: Integers, time: Integers
+) -> pa.Table:
     places = [np.flatnonzero(kind == each) for each in range(len(TOPICS))]
-    values = [_values(shop, each, order[at], time[at]) for each, at in enumerate(places)]
+    values = [
+        _values(shop, each, order[at], variant[at], time[at]) for each, at in enumerate(places)
+    ]
     back = np.argsort(np.concatenate(places), kind="stable")
     whole = pa.concat_arrays(values).take(pa.array(back))
     value = _spoilt(shop, (order + 1) * 10 + kind + 1, whole.cast(pa.binary()))
     return pa.table({"topic": kind, "key": joined(order + 1), "value": value, "time": time})
 
 
-def _values(shop: Ekart, kind: int, order: Integers, time: Integers) -> pa.Array:
+def _values(shop: Ekart, kind: int, order: Integers, variant: Integers, time: Integers) -> pa.Array:
     """Return the events of one topic as JSON."""
     common = {
         "event_id": (order + 1) * 10 + kind + 1,
@@ -126,16 +132,18 @@ def _values(shop: Ekart, kind: int, order: Integers, time: Integers) -> pa.Array
         "event_time": iso(time),
     }
     parts: list[object] = []
-    for name, column in (common | dict(_details(shop, kind, order))).items():
-        number = isinstance(column, np.ndarray)
-        quote = "" if number else '"'
-        parts += [f'{"," if parts else "{"}"{name}":{quote}', column, quote]
-    return joined(*parts, "}")
+    before, quote = "{", ""
+    for name, column in (common | dict(_details(shop, kind, order, variant))).items():
+        quote = "" if isinstance(column, np.ndarray) else '"'
+        parts += [f'{before}"{name}":{quote}', column]
+        before = f"{quote},"
+    return joined(*parts, f"{quote}}}")
 
 
-def _details(shop: Ekart, kind: int, order: Integers) -> Iterator[tuple[str, object]]:
+def _details(
+    shop: Ekart, kind: int, order: Integers, variant: Integers
+) -> Iterator[tuple[str, object]]:
     """Yield the fields that events of a topic have besides those that all have."""
-    variant = shop.variant(order)
     if kind == CREATED:
         yield "customer_id", shop.customer(order) + 1
     if kind in (CREATED, DONE):

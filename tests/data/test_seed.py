@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -15,7 +16,7 @@ from streamgym.checks import databases
 from streamgym.data.ekart import Ekart
 from streamgym.data.ekart_events import TOPICS, events
 from streamgym.data.seeding import load, open_sink
-from streamgym.data.seeding.kafka import KafkaSink
+from streamgym.data.seeding.kafka import TOGETHER, KafkaSink
 from streamgym.data.seeding.parquet import ParquetSink
 from streamgym.data.seeding.postgres import REFERENCES, PostgresSink
 from streamgym.errors import StreamgymError
@@ -27,7 +28,7 @@ from streamgym.stack.postgres import Postgres
 COMMAND = [sys.executable, "-c", "from streamgym.cli import app; app()", "seed", "--seed", "7"]
 SHOP = Ekart(7, 12)
 SPOILT = Ekart(7, 20, duplicates=20_000, late=30_000, malformed=10_000)
-SHARES = ["--scale", "20", "--duplicates", "0.02", "--late", "0.03", "--malformed", "0.01"]
+SHARES = ["--duplicates", "0.02", "--late", "0.03", "--malformed", "0.01"]
 
 DIES_AT_WRITE = """
 import os, signal
@@ -184,11 +185,19 @@ def content(message):
 
 @pytest.mark.stack
 @pytest.mark.parametrize(
-    ("action", "kind", "number"), [(KillBefore, "EndTxn", 3), (KillAfter, "EndTxn", 3)]
+    ("action", "kind", "number"),
+    [
+        (KillAfter, "Produce", 20),
+        (KillBefore, "EndTxn", 2),
+        (KillAfter, "EndTxn", 2),
+        (KillBefore, "EndTxn", 3),
+    ],
 )
 def test_kafka_is_exact_after_a_kill(action, kind, number):
-    command = [*COMMAND, "--to", "kafka", *SHARES]
-    due = [row for batch in SPOILT.order_batches() for row in events(SPOILT, batch).to_pylist()]
+    """The first EndTxn is of the shop's identity, the second of all batches but the last."""
+    shop = replace(SPOILT, scale=10 * (TOGETHER + 1))
+    command = [*COMMAND, "--to", "kafka", "--scale", str(shop.scale), *SHARES]
+    due = [row for batch in shop.order_batches() for row in events(shop, batch).to_pylist()]
     with Kafka() as server:
         killed(command, action, kind, number, "KAFKA_BOOTSTRAP_SERVERS", server.address)
         for _ in range(2):
@@ -237,7 +246,7 @@ def test_parquet_is_exact_after_a_kill(tmp_path, write):
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     with ParquetSink(whole, SPOILT) as sink:
         loaded = load(sink)
-    arguments = [*COMMAND[3:], "--to", "parquet", *SHARES, "--out", str(folder)]
+    arguments = [*COMMAND[3:], "--to", "parquet", "--scale", "20", *SHARES, "--out", str(folder)]
     dies = subprocess.run([sys.executable, "-c", DIES_AT_WRITE.format(write), *arguments])
     assert dies.returncode == -9
     for _ in range(2):

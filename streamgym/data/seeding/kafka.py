@@ -1,8 +1,8 @@
-"""ekart's events in Kafka: the guide's five topics, one transaction for a batch and its mark."""
+"""ekart's events in Kafka: the guide's five topics, batches and their marks in transactions."""
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,13 +18,16 @@ from streamgym.errors import StreamgymError
 MARKS = "ekart-seed"
 """The topic of the marks: first what shop it is, then a record for each batch."""
 
+TOGETHER = 5
+"""The batches of one transaction: while one is sent, the next is made, and nothing is flushed."""
+
 PARTITIONS = 3
 SECONDS = 30.0
 
 SETTINGS: dict[str, Any] = {
     "transactional.id": "ekart-seed",
     "partitioner": "murmur2_random",  # as Kafka's own client and kafka-python choose
-    "linger.ms": 20,
+    "linger.ms": 200,  # few, large requests
     "batch.size": 1_000_000,
     "compression.type": "lz4",
     "queue.buffering.max.messages": 2_000_000,
@@ -36,7 +39,7 @@ class KafkaSink:
     """A cluster that takes the events: ``with KafkaSink(servers, shop) as sink: load(sink)``."""
 
     def __init__(self, servers: str, shop: Ekart) -> None:
-        self._servers, self._shop = servers, shop
+        self._servers, self._shop, self._uncommitted = servers, shop, 0
 
     def batches(self) -> list[Batch]:
         """Return the batches of events."""
@@ -45,23 +48,28 @@ class KafkaSink:
 
     def done(self) -> dict[str, int]:
         """Return the batches that are marked in transactions that were committed."""
-        return {mark["batch"]: mark["records"] for mark in self._marks()[1:]}
+        return {mark["batch"]: mark["records"] for mark in self._held[1:]}
 
     def load(self, batch: Batch) -> int:
-        """Produce a batch's events, and its mark, in one transaction."""
+        """Produce a batch's events and its mark, and commit them with those of its neighbours."""
         table = events(self._shop, batch)
         columns = [table[name].to_pylist() for name in ("topic", "key", "value", "time")]
-        self._producer.begin_transaction()
-        try:
-            produce(self._producer, list(zip(*columns, strict=True)))
+        with _told():
+            if not self._uncommitted:
+                self._producer.begin_transaction()
+            produce(self._producer, zip(*columns, strict=True))
             self._mark({"batch": batch.name, "records": table.num_rows})
-            self._producer.commit_transaction(SECONDS)
-        except KafkaException as error:
-            raise _lost(error) from error
+        self._uncommitted += 1
+        if self._uncommitted == TOGETHER:
+            self.finish()
         return len(columns[0])
 
     def finish(self) -> None:
-        """Do nothing: all is committed."""
+        """Commit what is not committed yet."""
+        if self._uncommitted:
+            with _told():
+                self._producer.commit_transaction(SECONDS)
+        self._uncommitted = 0
 
     def _mark(self, mark: dict[str, Any]) -> None:
         self._producer.produce(MARKS, json.dumps(mark).encode())
@@ -91,20 +99,18 @@ class KafkaSink:
         self._producer.init_transactions(SECONDS)
 
     def __enter__(self) -> Self:
-        try:
+        with _told():
             self._prepare()
-            marks = self._marks()
-        except KafkaException as error:
-            raise _lost(error) from error
+            self._held = self._marks()
         remedy = f"delete the topics {MARKS}, {', '.join(TOPICS)}, or choose another cluster"
-        if not marks:
+        if not self._held:
             if not self._is_empty():
                 raise StreamgymError(f"the topics hold events of somebody else: {remedy}")
             self._producer.begin_transaction()
             self._mark({"shop": self._shop.identity})
             self._producer.commit_transaction(SECONDS)
-        elif marks[0]["shop"] != self._shop.identity:
-            raise StreamgymError(differs("Kafka", marks[0]["shop"], self._shop, remedy))
+        elif self._held[0]["shop"] != self._shop.identity:
+            raise StreamgymError(differs("Kafka", self._held[0]["shop"], self._shop, remedy))
         return self
 
     def _is_empty(self) -> bool:
@@ -134,11 +140,20 @@ Record = tuple[int, str, bytes, int]
 """A place in TOPICS, key, value, and event time in milliseconds."""
 
 
-def produce(producer: Producer, records: list[Record]) -> None:
+def produce(producer: Producer, records: Iterable[Record]) -> None:
     """Hand records to a producer, in order."""
     send: Callable[..., None] = producer.produce
     for topic, key, value, time in records:
         send(TOPICS[topic], value, key, timestamp=time)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one line what failed in Kafka."""
+    try:
+        yield
+    except KafkaException as error:
+        raise _lost(error) from error
 
 
 def _lost(error: KafkaException) -> StreamgymError:
