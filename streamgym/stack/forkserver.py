@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from streamgym.stack import keeper
 from streamgym.stack.removal import remove
 
-PRELOADED = ("kafka", "psycopg", "pyarrow.parquet")
+PRELOADED = ("kafka", "pandas", "psycopg", "pyarrow.parquet")
 
 
 def main(owner: socket.socket, folder: Path) -> None:

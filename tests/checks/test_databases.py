@@ -34,6 +34,50 @@ def test_a_case_makes_databases_and_drops_them_whoever_is_connected(postgres):
     connected.close()
 
 
+TRACES = """
+CREATE TABLE t (a int);
+CREATE SCHEMA other CREATE VIEW v AS SELECT 1;
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE colour AS ENUM ('red');
+DROP SCHEMA public CASCADE;
+SELECT lo_create(4711);
+ALTER DATABASE "{0}" SET default_transaction_read_only = on;
+ALTER ROLE CURRENT_USER IN DATABASE "{0}" SET search_path = other;
+"""
+FOUND = """
+SELECT relname AS name FROM pg_class WHERE oid > 16384 UNION ALL
+SELECT typname FROM pg_type WHERE oid > 16384 UNION ALL
+SELECT proname FROM pg_proc WHERE oid > 16384 UNION ALL
+SELECT nspname FROM pg_namespace WHERE oid > 16384 AND nspname <> 'public' UNION ALL
+SELECT 'large object' FROM pg_largeobject_metadata
+"""
+
+
+def test_a_database_of_earlier_is_as_good_as_a_new_one():
+    which = "SELECT oid FROM pg_database WHERE datname = current_database()"
+    with Postgres() as server:
+        left = databases.create(server.address)
+        before = databases.rows(left, which)
+        with psycopg.connect(left, autocommit=True) as connection:
+            connection.execute(TRACES.format(connection.info.dbname))
+        databases.drop(server.address, left)
+        url = databases.create(server.address, "CREATE TABLE public.t (a int)")
+        assert databases.rows(url, which) == before
+        databases.run(url, "INSERT INTO t VALUES (%s)", [[1]])
+        assert sorted(row["name"] for row in databases.rows(url, FOUND)) == ["_t", "t", "t"]
+
+
+def test_a_spare_that_somebody_holds_is_not_waited_for(postgres):
+    databases.drop(postgres, databases.create(postgres))
+    with psycopg.connect(postgres) as connection:
+        for (spare,) in connection.execute(databases.SPARES).fetchall():
+            connection.execute(f'ALTER DATABASE "{spare}" RENAME TO "{spare}_held"')
+        url = databases.create(postgres, "CREATE TABLE t (a int)")
+        assert databases.rows(url, "SELECT * FROM t") == []
+        connection.rollback()
+    databases.drop(postgres, url)
+
+
 def test_many_rows_are_written_together_or_not_at_all(postgres):
     with Case(1, World(postgres)) as case:
         url = case.database("CREATE TABLE t (a int PRIMARY KEY)")
